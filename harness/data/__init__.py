@@ -1,0 +1,1 @@
+"""Labelled bytes: cards, fetching, file formats, generators."""

@@ -1,0 +1,126 @@
+"""A data set: labelled bytes in two splits, identified by the hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["text", "image", "series", "symbols", "file"]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Samples in order, and their labels.
+
+    Attributes:
+        samples: n byte strings.
+        labels: shape (n,), indices into `Dataset.classes`; shape (0,) without labels.
+    """
+
+    samples: tuple[bytes, ...]
+    labels: Labels
+
+    @property
+    def n_bytes(self) -> int:
+        """Original bytes: the denominator of every rate."""
+        return sum(map(len, self.samples))
+
+    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Split:
+        """Return the samples at `indices`, in that order."""
+        chosen = np.asarray(indices, np.int64)
+        labels = self.labels[chosen] if len(self.labels) else self.labels
+        return Split(samples=tuple(self.samples[i] for i in chosen), labels=labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Labelled bytes, as a card describes them.
+
+    Attributes:
+        classes: names of the labels; empty without labels.
+        separator: bytes that end each sample in a stream (empty for fixed-size samples).
+        shape: of one sample, (height, width) or (height, width, channels); None for text.
+        levels: number of symbols in use, 0 .. levels - 1, as the card says; None is 256.
+        true_bits: shape (n_test,), -log2 p_true of each test sample of a generator; None
+            where the source is not known.
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+    separator: bytes = b""
+    shape: tuple[int, ...] | None = None
+    levels: int | None = None
+    true_bits: NDArray[np.float64] | None = None
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is something to classify."""
+        return len(self.classes) > 1
+
+
+def content_hash(dataset: Dataset) -> str:
+    """Return the sha256 of all samples and labels, in order, whatever container they had."""
+    digest = hashlib.sha256()
+    for split in (dataset.train, dataset.test):
+        digest.update(f"{len(split.samples)} {len(split.labels)}\n".encode())
+        for sample in split.samples:
+            digest.update(len(sample).to_bytes(8, "little") + sample)
+        digest.update("".join(f"{dataset.classes[label]}\n" for label in split.labels).encode())
+    return digest.hexdigest()
+
+
+def subset(
+    dataset: Dataset, *, n_train: int | None, n_test: int | None, seed: int
+) -> Dataset:
+    """Return at most so many samples of each split, stratified and seeded, in seeded order.
+
+    The order of the whole splits is shuffled too: it is the class-blind order of
+    "train" and "test as one stream".
+    """
+    rng = np.random.default_rng([seed, 0])
+    train = stratified(dataset.train, n_train, rng)
+    test = stratified(dataset.test, n_test, rng)
+    true_bits = None if dataset.true_bits is None else dataset.true_bits[test]
+    return replace(
+        dataset,
+        train=dataset.train.take(train),
+        test=dataset.test.take(test),
+        true_bits=true_bits,
+    )
+
+
+def stratified(split: Split, n: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return indices of at most `n` samples in random order, classes in proportion.
+
+    Shares are rounded by largest remainder, and a class keeps at least one sample while
+    `n` allows.
+    """
+    shuffled = rng.permutation(len(split.samples))
+    if n is None or n >= len(shuffled):
+        return shuffled
+    if not len(split.labels):
+        return shuffled[:n]
+    labels = split.labels[shuffled]
+    counts = np.bincount(labels)
+    exact = n * counts / counts.sum()
+    quota = np.floor(exact).astype(np.int64)
+    by_remainder = np.argsort(quota - exact, kind="stable")
+    quota[by_remainder[: n - quota.sum()]] += 1
+    for empty in np.flatnonzero((quota == 0) & (counts > 0)):
+        if quota.max() > 1:
+            quota[quota.argmax()] -= 1
+            quota[empty] += 1
+    rank = np.zeros(len(labels), np.int64)
+    for label in range(len(counts)):
+        members = np.flatnonzero(labels == label)
+        rank[members] = np.arange(len(members))
+    return shuffled[rank < quota[labels]]

@@ -1,0 +1,1 @@
+"""Jobs in isolated processes, their order, and resuming."""

@@ -1,0 +1,1 @@
+"""Readouts: pure functions from a compressor and a data set to scores."""
