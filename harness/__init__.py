@@ -1,4 +1,4 @@
-"""bitprobe: does better compression give better representations?
+"""bitprobe, which asks whether better compression gives better representations.
 
 The public face for plugin authors and notebooks. Names are loaded when first used, so that
 `import harness` stays light.

@@ -22,7 +22,9 @@ LEARNED_FILE = "learned.safetensors"
 
 def save(compressor: Compressor, folder: Path) -> None:
     """Write a fitted (or unfitted) compressor into an existing folder."""
-    from safetensors.numpy import save as to_bytes  # a slow import that few callers need
+    from safetensors.numpy import (
+        save as to_bytes,
+    )  # a slow import that few callers need
 
     about = {"name": compressor.name, "fields": hyperparameters(compressor)}
     (folder / FIELDS_FILE).write_text(json.dumps(about, sort_keys=True, default=list))
@@ -31,7 +33,9 @@ def save(compressor: Compressor, folder: Path) -> None:
         (folder / LEARNED_FILE).write_bytes(to_bytes(arrays))
 
 
-def load(folder: Path, make: Callable[[str, Mapping[str, Any]], Compressor]) -> Compressor:
+def load(
+    folder: Path, make: Callable[[str, Mapping[str, Any]], Compressor]
+) -> Compressor:
     """Return the compressor saved in `folder`; `make` builds it from its name and fields.
 
     Raises:

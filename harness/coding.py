@@ -48,7 +48,11 @@ _CODER_VERSION = ".".join(version("constriction").split(".")[:2]).encode()
 
 
 def code_stream(
-    compressor: Compressor, samples: Sequence[bytes], separator: bytes, *, artifact: bytes
+    compressor: Compressor,
+    samples: Sequence[bytes],
+    separator: bytes,
+    *,
+    artifact: bytes,
 ) -> bytes:
     """Return the code of a whole split in the order given, as one stream.
 
@@ -151,8 +155,12 @@ def encode(
     Raises:
         CodingError: the model's frequencies are not legal.
     """
-    head = MAGIC + bytes([FORMAT_VERSION, len(_CODER_VERSION)]) + _CODER_VERSION + artifact
-    return head + b"".join(_encode_block(model, block, context) for block in _blocks(samples))
+    head = (
+        MAGIC + bytes([FORMAT_VERSION, len(_CODER_VERSION)]) + _CODER_VERSION + artifact
+    )
+    return head + b"".join(
+        _encode_block(model, block, context) for block in _blocks(samples)
+    )
 
 
 def decode(
@@ -179,15 +187,19 @@ def decode(
             raise ContainerError(msg)
         samples += decoded
     if start != len(code):
-        msg = f"the container goes on for {len(code) - start} bytes after its last block"
+        msg = (
+            f"the container goes on for {len(code) - start} bytes after its last block"
+        )
         raise ContainerError(msg)
     return samples
 
 
 def check_frequencies(rows: NDArray[np.int64], alphabet: int) -> None:
     """Raise CodingError unless every row is legal: >= 1 each, summing to 2**24."""
-    if rows.ndim != 2 or rows.shape[1] != alphabet or rows.dtype != np.int64:  # noqa: PLR2004  (rows and symbols)
-        msg = f"frequencies must be int64 (m, {alphabet}), got {rows.dtype} {rows.shape}"
+    if rows.ndim != 2 or rows.shape[1] != alphabet or rows.dtype != np.int64:
+        msg = (
+            f"frequencies must be int64 (m, {alphabet}), got {rows.dtype} {rows.shape}"
+        )
         raise CodingError(msg)
     if len(rows) and rows.min() < 1:
         msg = f"a frequency is {rows.min()}; each must be at least 1"
@@ -198,15 +210,21 @@ def check_frequencies(rows: NDArray[np.int64], alphabet: int) -> None:
         raise CodingError(msg)
 
 
-def payload_of(model: Stepwise, samples: Sequence[bytes], *, context: bytes = b"") -> bytes:
+def payload_of(
+    model: Stepwise, samples: Sequence[bytes], *, context: bytes = b""
+) -> bytes:
     """Return the range coder's words for samples inside the alphabet, without a container."""
     ordered = [samples[i] for i in coding_order(samples)]
-    symbols = np.concatenate([*steps_of(ordered), np.empty(0, np.int64)]).astype(np.int32)
+    symbols = np.concatenate([*steps_of(ordered), np.empty(0, np.int64)]).astype(
+        np.int32
+    )
     encoder = constriction.stream.queue.RangeEncoder()
     done = 0
     for rows in model.frequencies(samples, context=context):
         check_frequencies(rows, model.alphabet)
-        encoder.encode(symbols[done : done + len(rows)], _family(), _probabilities(rows))
+        encoder.encode(
+            symbols[done : done + len(rows)], _family(), _probabilities(rows)
+        )
         done += len(rows)
     if done != len(symbols):
         msg = f"{model.name} gave {done} rows of frequencies for {len(symbols)} symbols"
@@ -248,7 +266,8 @@ def _check_head(code: bytes, artifact: bytes) -> int:
         msg = "not a bitprobe container: it does not start with 'BPC'"
         raise ContainerError(msg)
     if code[len(MAGIC)] != FORMAT_VERSION:
-        msg = f"container format {code[len(MAGIC)]} is not {FORMAT_VERSION}; use the bitprobe that wrote it"
+        found = code[len(MAGIC)]
+        msg = f"container format {found} is not {FORMAT_VERSION}; use the bitprobe that wrote it"
         raise ContainerError(msg)
     coder = code[start : start + code[start - 1]]
     if coder != _CODER_VERSION:
@@ -279,7 +298,9 @@ def _decode_payload(
     model: Stepwise, kind: int, payload: bytes, lengths: Sequence[int], context: bytes
 ) -> list[bytes]:
     if kind == _STORED:
-        return split(payload, lengths, b"") if sum(lengths) == len(payload) else [payload]
+        return (
+            split(payload, lengths, b"") if sum(lengths) == len(payload) else [payload]
+        )
     if len(payload) % 4:
         msg = f"the container is damaged: a payload of {len(payload)} bytes is not whole words"
         raise ContainerError(msg)
@@ -314,7 +335,7 @@ def _decode_steps(
     return table
 
 
-def _family() -> Any:  # noqa: ANN401  (constriction states no types)
+def _family() -> Any:
     return constriction.stream.model.Categorical(perfect=False, lazy=True)
 
 

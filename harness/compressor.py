@@ -194,11 +194,13 @@ class Stepwise(Compressor):
         return 256
 
     @abstractmethod
-    def start(self, n: int, *, context: bytes = b"") -> Any:  # noqa: ANN401  (the state is the plugin's own)
+    def start(self, n: int, *, context: bytes = b"") -> Any:
         """Return the state of n streams, each of which has just seen `context`."""
 
     @abstractmethod
-    def step(self, state: Any, symbols: NDArray[np.int64]) -> tuple[Any, NDArray[np.int64]]:  # noqa: ANN401
+    def step(
+        self, state: Any, symbols: NDArray[np.int64]
+    ) -> tuple[Any, NDArray[np.int64]]:
         """Take one symbol of each stream and predict the next.
 
         Streams are sorted by length, longest first, and end from the back: `symbols` has
@@ -232,7 +234,8 @@ class Stepwise(Compressor):
         order = coding_order(samples)
         ordered = [samples[i] for i in order]
         owners = np.concatenate(
-            [np.arange(len(step)) for step in steps_of(ordered)] or [np.empty(0, np.int64)]
+            [np.arange(len(step)) for step in steps_of(ordered)]
+            or [np.empty(0, np.int64)]
         )
         symbols = np.concatenate(list(steps_of(ordered)) or [np.empty(0, np.int64)])
         lengths, done = np.zeros(len(samples)), 0
@@ -326,7 +329,7 @@ def read_varint(code: bytes, start: int = 0) -> tuple[int, int]:
     for offset in range(start, min(len(code), start + 9)):
         value |= (code[offset] & 0x7F) << shift
         shift += 7
-        if code[offset] < 0x80:  # noqa: PLR2004  (the high bit says that more follows)
+        if code[offset] < 0x80:
             return value, offset + 1
     msg = "the code is damaged: an integer does not end"
     raise CodingError(msg)
@@ -335,5 +338,7 @@ def read_varint(code: bytes, start: int = 0) -> tuple[int, int]:
 def shared_length(a: bytes, b: bytes) -> int:
     """Return the length of the longest common prefix."""
     n = min(len(a), len(b))
-    differ = np.flatnonzero(np.frombuffer(a, np.uint8, n) != np.frombuffer(b, np.uint8, n))
+    differ = np.flatnonzero(
+        np.frombuffer(a, np.uint8, n) != np.frombuffer(b, np.uint8, n)
+    )
     return int(differ[0]) if len(differ) else n

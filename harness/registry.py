@@ -28,7 +28,6 @@ from pydantic import TypeAdapter, ValidationError
 from harness import hookspecs
 from harness.compressor import Compressor, Stepwise
 from harness.errors import (
-
     PluginError,
     SpecError,
     UnavailableError,
@@ -118,8 +117,14 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
         tree = ast.parse(spec.strip(), mode="eval").body
         if isinstance(tree, ast.Name):
             return tree.id, {}
-        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.args:
-            values = {str(k.arg): ast.literal_eval(k.value) for k in tree.keywords if k.arg}
+        if (
+            isinstance(tree, ast.Call)
+            and isinstance(tree.func, ast.Name)
+            and not tree.args
+        ):
+            values = {
+                str(k.arg): ast.literal_eval(k.value) for k in tree.keywords if k.arg
+            }
             return tree.func.id, values
     except (SyntaxError, ValueError):
         pass
@@ -136,7 +141,9 @@ def load_registry(plugins_dir: Path | None = None) -> Registry:
     folders = [builtin_folder()]
     if plugins_dir is not None:
         if not plugins_dir.is_dir():
-            raise PluginError(f"no plugins folder at {plugins_dir}; give an existing one")
+            raise PluginError(
+                f"no plugins folder at {plugins_dir}; give an existing one"
+            )
         folders.append(plugins_dir)
     for folder in folders:
         for path in plugin_paths(folder):
@@ -191,7 +198,11 @@ def source_hash(path: Path) -> str:
 
 def versions_of(kind: type[Compressor]) -> dict[str, str]:
     """Return the versions that decide what this compressor does."""
-    names = (*kind.requires, "constriction") if issubclass(kind, Stepwise) else kind.requires
+    names = (
+        (*kind.requires, "constriction")
+        if issubclass(kind, Stepwise)
+        else kind.requires
+    )
     return {name: _version(name) for name in sorted(set(names))}
 
 
@@ -228,7 +239,9 @@ def _entries_of(module: types.ModuleType, origin: str, digest: str) -> list[Entr
     offered: Sequence[Sequence[type[Compressor]]] = manager.hook.compressors()
     kinds = [kind for kinds in offered for kind in kinds]
     if not kinds:
-        raise PluginError("offers no compressor; return its classes from a @hookimpl compressors()")
+        raise PluginError(
+            "offers no compressor; return its classes from a @hookimpl compressors()"
+        )
     return [_entry_of(kind, origin, digest) for kind in kinds]
 
 
@@ -245,7 +258,7 @@ def _add(entries: dict[str, Entry], found: Sequence[Entry]) -> None:
     for entry in found:
         if entry.name in entries:
             other = entries[entry.name].origin
-            raise PluginError(f"two plugins are named {entry.name!r}: {other} and {entry.origin}")
+            raise PluginError(
+                f"two plugins are named {entry.name!r}: {other} and {entry.origin}"
+            )
         entries[entry.name] = entry
-
-

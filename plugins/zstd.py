@@ -36,7 +36,9 @@ class Zstd(Codec):
         return self._coder().compress(data)
 
     def unpack(self, code: bytes, length: int) -> bytes:
-        return self._decoder().decompress(code, max_output_size=length) if length else b""
+        return (
+            self._decoder().decompress(code, max_output_size=length) if length else b""
+        )
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
         return self._coder(self._digest(prefix)).compress(data)
@@ -74,7 +76,9 @@ class Zstd(Codec):
     def _decoder(
         self, dictionary: zstandard.ZstdCompressionDict | None = None
     ) -> zstandard.ZstdDecompressor:
-        form = zstandard.FORMAT_ZSTD1 if self.frame else zstandard.FORMAT_ZSTD1_MAGICLESS
+        form = (
+            zstandard.FORMAT_ZSTD1 if self.frame else zstandard.FORMAT_ZSTD1_MAGICLESS
+        )
         return zstandard.ZstdDecompressor(dict_data=dictionary, format=form)
 
 

@@ -74,7 +74,9 @@ def content_hash(dataset: Dataset) -> str:
         digest.update(f"{len(split.samples)} {len(split.labels)}\n".encode())
         for sample in split.samples:
             digest.update(len(sample).to_bytes(8, "little") + sample)
-        digest.update("".join(f"{dataset.classes[label]}\n" for label in split.labels).encode())
+        digest.update(
+            "".join(f"{dataset.classes[label]}\n" for label in split.labels).encode()
+        )
     return digest.hexdigest()
 
 
@@ -98,7 +100,9 @@ def subset(
     )
 
 
-def stratified(split: Split, n: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
+def stratified(
+    split: Split, n: int | None, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Return indices of at most `n` samples in random order, classes in proportion.
 
     Shares are rounded by largest remainder, and a class keeps at least one sample while
@@ -123,4 +127,5 @@ def stratified(split: Split, n: int | None, rng: np.random.Generator) -> NDArray
     for label in range(len(counts)):
         members = np.flatnonzero(labels == label)
         rank[members] = np.arange(len(members))
-    return shuffled[rank < quota[labels]]
+    chosen: NDArray[np.int64] = shuffled[rank < quota[labels]]
+    return chosen

@@ -1,0 +1,131 @@
+"""Seeded sources of symbols whose ideal code lengths are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DatasetError
+
+Floats = NDArray[np.float64]
+Symbols = NDArray[np.uint8]
+
+
+def generate(
+    process: str, parameters: Mapping[str, Any], shape: tuple[int, int], seed: int
+) -> tuple[Symbols, Floats]:
+    """Return symbols of shape (n, length), and -log2 p_true of each row, shape (n,).
+
+    Raises:
+        DatasetError: the process is unknown, or its parameters are not its own.
+    """
+    if process not in PROCESSES:
+        raise DatasetError(
+            f"no process named {process!r}; there are {sorted(PROCESSES)}"
+        )
+    rng = np.random.default_rng(seed)
+    values = {key: np.asarray(value, np.float64) for key, value in parameters.items()}
+    try:
+        symbols, bits = PROCESSES[process](rng.random, shape, **values)
+    except (TypeError, ValueError, IndexError) as error:
+        raise DatasetError(f"{process}: parameters do not fit: {error}") from error
+    return symbols, bits
+
+
+def iid(
+    uniform: Any, shape: tuple[int, int], probabilities: Floats
+) -> tuple[Any, Floats]:
+    """Draw symbols independently."""
+    symbols = _draw(
+        np.broadcast_to(probabilities, (*shape, len(probabilities))), uniform(shape)
+    )
+    return symbols, -np.log2(probabilities)[symbols].sum(1)
+
+
+def markov2(uniform: Any, shape: tuple[int, int], ones: Floats) -> tuple[Any, Floats]:
+    """Draw bits, 1 with probability ones[2 a + b] after a, b; start stationary."""
+    n, length = shape
+    start = stationary(pair_transition(ones))
+    draws = uniform((n, length - 1))
+    pair = _draw(np.broadcast_to(start, (n, 4)), draws[:, 0]).astype(np.int64)
+    symbols = np.empty(shape, np.uint8)
+    symbols[:, 0], symbols[:, 1] = pair >> 1, pair & 1
+    bits = -np.log2(start)[pair]
+    for t in range(2, length):
+        one = draws[:, t - 1] < ones[pair]
+        bits -= np.log2(np.where(one, ones[pair], 1 - ones[pair]))
+        symbols[:, t] = one
+        pair = (pair * 2 + one) & 3
+    return symbols, bits
+
+
+def xor3(uniform: Any, shape: tuple[int, int]) -> tuple[Any, Floats]:
+    """Draw three fair bits; every later bit is the XOR of the three before it."""
+    symbols = np.empty(shape, np.uint8)
+    symbols[:, :3] = uniform((shape[0], 3)) < 0.5
+    for t in range(3, shape[1]):
+        symbols[:, t] = symbols[:, t - 1] ^ symbols[:, t - 2] ^ symbols[:, t - 3]
+    return symbols, np.full(shape[0], 3.0)
+
+
+def hidden_markov(
+    uniform: Any, shape: tuple[int, int], transition: Floats, emission: Floats
+) -> tuple[Any, Floats]:
+    """Draw symbols from emission[state]; the chain of states starts stationary."""
+    draws = uniform((*shape, 2))
+    start = stationary(transition)
+    rows = np.broadcast_to(start, (shape[0], len(start)))
+    symbols = np.empty(shape, np.uint8)
+    for t in range(shape[1]):
+        state = _draw(rows, draws[:, t, 0])
+        symbols[:, t] = _draw(emission[state], draws[:, t, 1])
+        rows = transition[state]
+    return symbols, forward_bits(symbols, transition, emission)
+
+
+PROCESSES: dict[str, Any] = {
+    "iid": iid,
+    "markov2": markov2,
+    "xor3": xor3,
+    "hidden_markov": hidden_markov,
+}
+
+
+def forward_bits(symbols: Symbols, transition: Floats, emission: Floats) -> Floats:
+    """Return -log2 p of each row under a hidden Markov model: forward algorithm."""
+    belief = np.broadcast_to(stationary(transition), (len(symbols), len(transition)))
+    bits = np.zeros(len(symbols))
+    for t in range(symbols.shape[1]):
+        joint = belief * emission[:, symbols[:, t]].T  # (n, states)
+        p = joint.sum(1)
+        bits -= np.log2(p)
+        belief = (joint / p[:, None]) @ transition
+    return bits
+
+
+def pair_transition(ones: Floats) -> Floats:
+    """Return the chain of overlapping pairs of an order-2 binary source, shape (4, 4)."""
+    chain = np.zeros((4, 4))
+    for pair in range(4):
+        chain[pair, (pair * 2) & 3] = 1 - ones[pair]
+        chain[pair, (pair * 2 + 1) & 3] = ones[pair]
+    return chain
+
+
+def stationary(transition: Floats) -> Floats:
+    """Return the distribution that a chain keeps."""
+    n = len(transition)
+    system = np.vstack([transition.T - np.eye(n), np.ones(n)])
+    solution: Floats = np.linalg.lstsq(system, np.append(np.zeros(n), 1.0), rcond=None)[
+        0
+    ]
+    return solution
+
+
+def _draw(probabilities: Floats, uniform: Floats) -> Symbols:
+    above = uniform[..., None] >= np.cumsum(probabilities, -1)[..., :-1]
+    drawn: Symbols = above.sum(-1).astype(np.uint8)
+    return drawn

@@ -1,0 +1,62 @@
+"""The client of the fork server: requests in, outcomes out, nothing left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from harness.errors import HarnessError
+
+# One thread each: jobs share the cores, and two threads on a busy core are far slower.
+_ONE_THREAD = {
+    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")
+}
+
+
+class Server:
+    """A running fork server; a context manager that ends it and all its children."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "harness.run.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,  # Ctrl-C reaches the runner, which closes the pipe
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait(timeout=30)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def submit(self, request: Mapping[str, Any]) -> None:
+        """Send a request: id, stage, log, timeout_seconds, memory_bytes and its own fields."""
+        if self._process.stdin is None:
+            raise HarnessError("the fork server is not running")
+        self._process.stdin.write(json.dumps(dict(request)).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def wait(self) -> dict[str, Any]:
+        """Return the next outcome: id, verdict, exit_code, seconds and peak memory.
+
+        Raises:
+            HarnessError: the server ended.
+        """
+        line = self._process.stdout.readline() if self._process.stdout else b""
+        if not line:
+            raise HarnessError("the fork server ended; run again to resume")
+        return dict(json.loads(line))

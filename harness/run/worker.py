@@ -1,0 +1,173 @@
+"""What a child process does: fit, run a task, or decode what a task wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import artifact, coding
+from harness.compressor import Compressor
+from harness.data.dataset import Dataset, subset
+from harness.data.load import load_dataset
+from harness.errors import NotApplicableError, UnavailableError
+from harness.job import BASELINE, FIT, Job, from_json
+from harness.registry import Registry, load_plugin
+from harness.tasks import baseline, class_scratch, rates
+from harness.tasks.outcome import Coded, Outcome
+
+VERSIONS = {
+    FIT: 1,
+    "rates": rates.VERSION,
+    "class_scratch": class_scratch.VERSION,
+    BASELINE: baseline.VERSION,
+}
+FITTED = frozenset({"rates"})
+"""Tasks that read the state after fit(train)."""
+
+
+def perform(request: Mapping[str, Any]) -> None:
+    """Carry out one request; what is found goes to scratch/result.json."""
+    scratch = Path(request["scratch"])
+    try:
+        if request["stage"] == "decode":
+            result = {"status": "done", "hashes": _decode(request)}
+        else:
+            result = _run(from_json(request["job"]), Path(request["store"]), scratch)
+    except NotApplicableError as error:
+        result = {"status": "not_applicable", "reason": str(error)}
+    except UnavailableError as error:
+        result = {"status": "unavailable", "reason": str(error)}
+    except MemoryError:
+        result = {"status": "out_of_memory", "reason": "an allocation failed"}
+    except Exception as error:  # noqa: BLE001  (whatever a plugin does becomes a record)
+        traceback.print_exc()
+        result = {"status": "crashed", "reason": f"{type(error).__name__}: {error}"}
+    part = scratch / "result.part"
+    part.write_text(json.dumps(result))
+    part.replace(scratch / "result.json")
+
+
+def _run(job: Job, store: Path, scratch: Path) -> dict[str, Any]:
+    dataset = subset(
+        load_dataset(job.dataset), n_train=job.n_train, n_test=job.n_test, seed=job.seed
+    )
+    if job.task == BASELINE:
+        outcome = baseline.run(job.subject.name, dataset, seed=job.seed)
+        return _keep(outcome, job, store, scratch)
+    registry = _registry(job.subject.plugin)
+    compressor = registry.make(job.subject.name, job.subject.fields)
+    if job.task == FIT:
+        return _fit(compressor, dataset, job, store, scratch)
+    if job.task == "rates":
+        folder = store / "artifacts" / job.fit_key
+        fitted = artifact.load(folder, registry.make)
+        outcome = rates.run(compressor, fitted, dataset, seed=job.seed)
+        shutil.copytree(folder, scratch / "artifact")
+    else:
+        outcome = class_scratch.run(
+            compressor, dataset, seed=job.seed, **job.parameters
+        )
+    return _keep(outcome, job, store, scratch)
+
+
+def _fit(
+    compressor: Compressor, dataset: Dataset, job: Job, store: Path, scratch: Path
+) -> dict[str, Any]:
+    corpus = [sample + dataset.separator for sample in dataset.train.samples]
+    fitted = compressor.fit(corpus, seed=job.seed)
+    folder = scratch / "fitted"
+    folder.mkdir()
+    artifact.save(fitted, folder)
+    target = store / "artifacts" / job.key
+    if not target.exists():
+        folder.rename(target)
+    return {"status": "done", "artifact_bits": artifact.weigh(target), "scores": []}
+
+
+def _keep(outcome: Outcome, job: Job, store: Path, scratch: Path) -> dict[str, Any]:
+    """Write arrays and codes beside the result; return what goes into the record."""
+    if outcome.arrays:
+        part = scratch / "arrays.npz"
+        np.savez_compressed(part, allow_pickle=False, **outcome.arrays)
+        part.rename(store / "arrays" / f"{job.key}.npz")
+    result: dict[str, Any] = {
+        "status": "done",
+        "scores": [asdict(score) for score in outcome.scores],
+    }
+    if outcome.coded:
+        _write_codes(outcome.coded, scratch)
+        result["expected"] = {c.name: _hash(c.samples) for c in outcome.coded}
+    return result
+
+
+def _write_codes(coded: tuple[Coded, ...], scratch: Path) -> None:
+    """Write what the decoder may see: codes, sample lengths, separators."""
+    folder = scratch / "codes"
+    folder.mkdir()
+    index = []
+    for one in coded:
+        (folder / one.name).write_bytes(b"".join(one.codes))
+        index.append(
+            {
+                "name": one.name,
+                "fitted": one.fitted,
+                "stream": one.stream,
+                "code_lengths": [len(code) for code in one.codes],
+                "lengths": [len(sample) for sample in one.samples],
+                "separator": one.separator.hex(),
+            }
+        )
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def _decode(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return the sha256 of what each code decodes to, seeing codes and artifact only."""
+    scratch = Path(request["scratch"])
+    os.chdir(scratch)
+    registry = _registry(request["plugin"])
+    fitted = artifact.load(scratch / "artifact", registry.make)
+    unfitted = registry.make(request["name"], request["fields"])
+    index = json.loads((scratch / "codes" / "index.json").read_text())
+    return {one["name"]: _decode_one(one, fitted, unfitted) for one in index}
+
+
+def _decode_one(
+    one: Mapping[str, Any], fitted: Compressor, unfitted: Compressor
+) -> str:
+    data = Path("codes", one["name"]).read_bytes()
+    codes = coding.split(data, one["code_lengths"], b"")
+    compressor = fitted if one["fitted"] else unfitted
+    held = artifact.identity(fitted) if one["fitted"] else coding.NO_ARTIFACT
+    if one["stream"]:
+        separator = bytes.fromhex(one["separator"])
+        samples = coding.decode_stream(
+            compressor, codes[0], one["lengths"], separator, artifact=held
+        )
+    else:
+        samples = coding.decode_each(compressor, codes, one["lengths"], artifact=held)
+    return _hash(tuple(samples))
+
+
+def _registry(plugin: str) -> Registry:
+    """Return a registry of the job's own plugin only."""
+    entries = load_plugin(Path(plugin))
+    broken = [entry.unavailable for entry in entries if entry.unavailable]
+    if broken:
+        raise UnavailableError(broken[0])
+    return Registry(entries={entry.name: entry for entry in entries})
+
+
+def _hash(samples: tuple[bytes, ...]) -> str:
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(len(sample).to_bytes(8, "little") + sample)
+    return digest.hexdigest()
