@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import zstandard
@@ -41,21 +42,16 @@ class Zstd(Codec):
         )
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
-        return self._coder(self._digest(prefix)).compress(data)
+        return self._coder(_digested(prefix, self.level)).compress(data)
 
     def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:
         decoder = self._decoder(_dictionary(prefix))
         return decoder.decompress(code, max_output_size=length) if length else b""
 
     def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
-        coder = self._coder(self._digest(prefix))
+        coder = self._coder(_digested(prefix, self.level))
         n_bytes = [len(coder.compress(sample)) for sample in samples]
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
-
-    def _digest(self, prefix: bytes) -> zstandard.ZstdCompressionDict:
-        dictionary = _dictionary(prefix)
-        dictionary.precompute_compress(level=self.level)
-        return dictionary
 
     def _coder(
         self, dictionary: zstandard.ZstdCompressionDict | None = None
@@ -86,6 +82,14 @@ def _dictionary(prefix: bytes) -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(
         prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT
     )
+
+
+@lru_cache(maxsize=1)
+def _digested(prefix: bytes, level: int) -> zstandard.ZstdCompressionDict:
+    """Digest a prefix once for all the samples that follow it."""
+    dictionary = _dictionary(prefix)
+    dictionary.precompute_compress(level=level)
+    return dictionary
 
 
 @hookimpl
