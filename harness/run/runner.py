@@ -153,7 +153,7 @@ class _Loop:
     def _finish(self, one: _Running, result: Mapping[str, Any]) -> None:
         record = {
             "key": one.job.key,
-            "job": to_json(one.job),
+            "job": _public(one.job),
             "status": result["status"],
             "reason": result.get("reason", ""),
             "scores": result.get("scores", []) if result["status"] == "done" else [],
@@ -168,6 +168,13 @@ class _Loop:
         if self.running.pop(one.job.key, None):
             shutil.rmtree(self.scratch / one.job.key, ignore_errors=True)
         self.progress(one.job, str(result["status"]))
+
+
+def _public(job: Job) -> dict[str, Any]:
+    """Return the job without paths of this machine: records are published."""
+    values = to_json(job)
+    values["subject"]["plugin"] = Path(job.subject.plugin).name
+    return values
 
 
 def _result(outcome: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
