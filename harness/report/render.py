@@ -10,8 +10,8 @@ from harness.report.leaderboard import HEAD, answer, leaderboard
 
 LEGEND = (
     "ratio: original bytes / coded bytes, from the held-out rate, higher is better. "
-    "bpb: bits per byte of the test split given train, lower is better; every rate was "
-    "decoded in a fresh process. Accuracies: class_scratch. Brackets: 95 %, given this split."
+    "bpb: bits per byte of the test split given train, lower is better; each "
+    "compressor's was decoded in a fresh process. Accuracies: class_scratch. Brackets: 95 %, given this split."
 )
 
 
