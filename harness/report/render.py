@@ -11,7 +11,8 @@ from harness.report.leaderboard import HEAD, answer, leaderboard
 LEGEND = (
     "ratio: original bytes / coded bytes, from the held-out rate, higher is better. "
     "bpb: bits per byte of the test split given train, lower is better; each "
-    "compressor's was decoded in a fresh process. Accuracies: class_scratch. Brackets: 95 %, given this split."
+    "compressor's was decoded in a fresh process. Accuracies: class_scratch. "
+    "Brackets: 95 %, given this split."
 )
 
 
