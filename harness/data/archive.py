@@ -1,0 +1,103 @@
+"""Containers to members: whole files in memory; nothing is ever unpacked to a disk."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from harness.errors import DatasetError
+
+DAMAGED = (
+    EOFError,
+    OSError,  # gzip and bz2 say this of wrong bytes
+    ValueError,  # bz2 says this of a stream cut short
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,  # a zip method that Python does not have
+    RuntimeError,  # a zip with a password
+    zlib.error,
+)
+UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".xz": lzma.decompress,
+    ".bz2": bz2.decompress,
+}
+TAR_SUFFIXES = {".tar.gz": ".gz", ".tgz": ".gz", ".tar.xz": ".xz", ".tar.bz2": ".bz2"}
+
+
+def read_members(path: Path, name: str, patterns: Sequence[str]) -> dict[str, bytes]:
+    """Return the members of a container whose names match a pattern.
+
+    A tar or zip archive has many; any other file is its own only member. Members that are
+    packed themselves (.gz, .xz, .bz2) are unpacked and lose that suffix, before matching.
+
+    Args:
+        path: where the container stands.
+        name: what the container is called at its source; its end tells the kind.
+        patterns: shell patterns over whole names; "*" also matches "/".
+
+    Raises:
+        DatasetError: the container is damaged, or a name in it leaves its folder.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        for member, read in _open(path, name):
+            own = _checked(member, name)
+            suffix = PurePosixPath(own).suffix
+            shown = own.removesuffix(suffix) if suffix in UNPACKERS else own
+            if any(fnmatchcase(shown, pattern) for pattern in patterns):
+                data = read()
+                found[shown] = UNPACKERS[suffix](data) if suffix in UNPACKERS else data
+    except DAMAGED as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(
+            f"{name} is damaged or cut short: {text}; delete {path} and fetch it anew"
+        ) from error
+    return found
+
+
+def _open(path: Path, name: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    if name.endswith((".zip", ".whl")):
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.is_dir():
+                    yield info.filename, partial(archive.read, info)
+    elif name.endswith((".tar", *TAR_SUFFIXES)):
+        # Unpacked as a whole first, or the checksum at the end would never be read.
+        suffix = next((TAR_SUFFIXES[s] for s in TAR_SUFFIXES if name.endswith(s)), "")
+        data = path.read_bytes()
+        unpacked = UNPACKERS[suffix](data) if suffix else data
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+            for member in archive:
+                if member.isfile():
+                    yield member.name, partial(_from_tar, archive, member)
+    else:
+        yield PurePosixPath(name).name, path.read_bytes
+
+
+def _from_tar(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    data = file.read() if file else b""
+    if len(data) != member.size:
+        raise EOFError(f"{member.name} has {len(data)} of {member.size} bytes")
+    return data
+
+
+def _checked(member: str, container: str) -> str:
+    pure = PurePosixPath(member)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in member:
+        raise DatasetError(
+            f"{container} holds {member!r}, a path that leaves its folder; "
+            "do not trust this file"
+        )
+    return str(pure)

@@ -1,0 +1,215 @@
+"""Which test samples also stand, whole or in large part, in train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.card import Duplicates
+from harness.errors import DatasetError
+
+Mask = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
+GramsOf = Callable[[Sequence[bytes]], tuple[Hashes, Numbers]]
+
+N_WORDS = 13
+N_BYTES = 32  # a power of two: its hashes come from doubling
+BLOCK_BYTES = 1 << 20
+BLOCK_ROWS = 1024
+FILTER_BITS = 24
+IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+MULTIPLIER = 0xD6E8FEB86659FD93  # odd, 64 bits
+INVERSE = pow(MULTIPLIER, -1, 2**64)
+
+
+def near_duplicates(
+    train: Sequence[bytes], test: Sequence[bytes], rule: Duplicates
+) -> Mask:
+    """Return which test samples duplicate something in train, shape (n_test,).
+
+    The rules are those of `Duplicates`. 13-grams of words and 32-grams of bytes are
+    compared by 64-bit hashes; two of 10 million collide with probability below 1e-5.
+
+    Raises:
+        DatasetError: the rule is "none".
+    """
+    known = set(train)
+    mask = np.fromiter((sample in known for sample in test), bool, len(test))
+    match rule.rule:
+        case "exact":
+            return mask
+        case "text13":
+            return mask | _shares_most_grams(train, test)
+        case "distance":
+            return mask | (nearest_distances(train, test) < (rule.below or 0.0))
+        case "none":
+            raise DatasetError("the card says that duplicates are not looked for")
+
+
+def nearest_distances(
+    train: Sequence[bytes], test: Sequence[bytes]
+) -> NDArray[np.float64]:
+    """Return the root mean squared difference to the nearest train sample of equal length.
+
+    Returns:
+        Shape (n_test,), in units of a byte's value; infinite where no length is equal.
+    """
+    nearest = np.full(len(test), np.inf)
+    for length in {len(sample) for sample in test} - {0}:
+        ours = [i for i, sample in enumerate(test) if len(sample) == length]
+        theirs = [sample for sample in train if len(sample) == length]
+        for start in range(0, len(ours), BLOCK_ROWS):
+            rows = ours[start : start + BLOCK_ROWS]
+            squared = _nearest_squared(theirs, [test[i] for i in rows], length)
+            nearest[rows] = np.sqrt(squared / length)
+    return nearest
+
+
+def _nearest_squared(
+    train: Sequence[bytes], test: Sequence[bytes], length: int
+) -> NDArray[np.float64]:
+    """Return min |x - y|^2 over y by |x|^2 - 2 xy + |y|^2; exact below 2^24 (float32)."""
+    x = _matrix(test, length)  # (b, length)
+    best = np.full(len(test), np.inf)
+    for start in range(0, len(train), 8 * BLOCK_ROWS):
+        y = _matrix(train[start : start + 8 * BLOCK_ROWS], length)
+        y_squared = np.einsum("ij,ij->i", y, y, dtype=np.float64)
+        best = np.minimum(best, (y_squared - 2.0 * (x @ y.T)).min(axis=1))
+    x_squared = np.einsum("ij,ij->i", x, x, dtype=np.float64)
+    squared: NDArray[np.float64] = np.maximum(best + x_squared, 0.0)
+    return squared
+
+
+def _matrix(samples: Sequence[bytes], length: int) -> NDArray[np.float32]:
+    joined = np.frombuffer(b"".join(samples), np.uint8)
+    return joined.reshape(-1, length).astype(np.float32)
+
+
+def _shares_most_grams(train: Sequence[bytes], test: Sequence[bytes]) -> Mask:
+    _, n_words = _joined([_words(block) for block in _blocks(test)])
+    mask = np.zeros(len(test), bool)
+    for of_kind, grams_of in (
+        (n_words >= N_WORDS, _word_grams),
+        (n_words < N_WORDS, _byte_grams),
+    ):
+        chosen = np.flatnonzero(of_kind)
+        blocks = _blocks([test[i] for i in chosen.tolist()])
+        grams, n_grams = _joined([grams_of(block) for block in blocks])
+        found = _occurring_in(grams, train, grams_of)
+        owners = np.repeat(np.arange(len(chosen)), n_grams)
+        hits = np.bincount(owners[found], minlength=len(chosen))
+        mask[chosen] = 2 * hits > n_grams
+    return mask
+
+
+def _joined(blocks: list[tuple[Hashes, Numbers]]) -> tuple[Hashes, Numbers]:
+    grams, n_grams = zip(*blocks, strict=True)
+    return np.concatenate(grams), np.concatenate(n_grams)
+
+
+def _occurring_in(grams: Hashes, texts: Sequence[bytes], grams_of: GramsOf) -> Mask:
+    """Return which of the grams stand inside one of the texts.
+
+    Texts come in blocks, so that memory stays small; a table of 2^24 entries lets only
+    likely grams through to the exact search.
+    """
+    wanted = np.sort(grams)  # of equal ones, searches below always meet the first
+    if not len(wanted):
+        return np.zeros(len(grams), bool)
+    shift = np.uint64(64 - FILTER_BITS)
+    likely = np.zeros(1 << FILTER_BITS, bool)
+    likely[wanted >> shift] = True
+    seen = np.zeros(len(wanted), bool)
+    for block in _blocks(texts):
+        hashes, _ = grams_of(block)
+        candidates = hashes[likely[hashes >> shift]]
+        at = np.minimum(np.searchsorted(wanted, candidates), len(wanted) - 1)
+        seen[at[wanted[at] == candidates]] = True
+    return seen[np.searchsorted(wanted, grams)]
+
+
+def _word_grams(texts: Sequence[bytes]) -> tuple[Hashes, Numbers]:
+    """Return the hashes of all 13-grams of words, and how many each text has."""
+    words, n_words = _words(texts)
+    hashes = np.zeros(max(len(words) - N_WORDS + 1, 0), np.uint64)
+    for offset in range(N_WORDS):
+        hashes = hashes * np.uint64(MULTIPLIER) + words[offset : offset + len(hashes)]
+    return _within(_scattered(hashes), n_words, N_WORDS)
+
+
+def _words(texts: Sequence[bytes]) -> tuple[Hashes, Numbers]:
+    """Return the hash of every word, and the number of words of each text.
+
+    With prefix sums P of symbol[i] M^i modulo 2^64, a word from a to b has the hash
+    (P[b] - P[a]) M^-a wherever it stands.
+    """
+    data = np.frombuffer(b"".join(text + b"\n" for text in texts), np.uint8)
+    edges = np.diff(IS_SPACE[data].astype(np.int8), prepend=np.int8(1))
+    starts, ends = np.flatnonzero(edges == -1), np.flatnonzero(edges == 1)
+    terms = SYMBOLS[data] * _powers(MULTIPLIER, len(data))
+    prefix = np.cumsum(terms, dtype=np.uint64)
+    sums = prefix[ends - 1] - prefix[starts] + terms[starts]
+    words = _scattered(sums * _powers(INVERSE, len(data))[starts])
+    borders = np.cumsum([len(text) + 1 for text in texts])
+    owners = np.searchsorted(borders, starts, side="right")
+    return words, np.bincount(owners, minlength=len(texts))
+
+
+def _powers(base: int, n: int) -> Hashes:
+    return _powers_table(base, max(n, BLOCK_BYTES).bit_length())[:n]
+
+
+@lru_cache(maxsize=2)
+def _powers_table(base: int, bits: int) -> Hashes:
+    factors = np.full(1 << bits, base, np.uint64)
+    factors[0] = 1
+    return np.cumprod(factors, dtype=np.uint64)
+
+
+def _byte_grams(texts: Sequence[bytes]) -> tuple[Hashes, Numbers]:
+    """Return the hashes of all 32 consecutive bytes, and how many each text has.
+
+    Hashes of twice the span are made of two of one span: 1, 2, 4, ... 32.
+    """
+    data = np.frombuffer(b"".join(texts), np.uint8)
+    hashes = SYMBOLS[data]
+    span, power = 1, MULTIPLIER
+    while span < N_BYTES:
+        hashes = hashes[:-span] * np.uint64(power) + hashes[span:]
+        span, power = 2 * span, power * power % 2**64
+    lengths = np.array([len(text) for text in texts], np.int64)
+    return _within(_scattered(hashes), lengths, N_BYTES)
+
+
+def _within(hashes: Hashes, lengths: Numbers, n: int) -> tuple[Hashes, Numbers]:
+    """Keep the n-grams that do not cross the end of their text."""
+    ends = np.repeat(np.cumsum(lengths), lengths)[: len(hashes)]
+    inside = np.arange(len(hashes)) + n <= ends
+    return hashes[inside], np.maximum(lengths - n + 1, 0)
+
+
+def _blocks(texts: Sequence[bytes]) -> list[list[bytes]]:
+    blocks: list[list[bytes]] = [[]]
+    size = 0
+    for text in texts:
+        if size >= BLOCK_BYTES:
+            blocks.append([])
+            size = 0
+        blocks[-1].append(text)
+        size += len(text)
+    return blocks
+
+
+def _scattered(values: Hashes) -> Hashes:
+    """Mix the bits of small integers (finaliser of splitmix64, Steele et al. 2014)."""
+    mixed = (values + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+SYMBOLS = _scattered(np.arange(256, dtype=np.uint64))
