@@ -25,6 +25,7 @@ else
 endif
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@rm -f .venv/.ready-*
+	@$(BIN)/bitprobe doctor --quiet || true  # tries every compressor, which compiles numba code
 	@touch $@
 
 bench: setup  ## run a suite and print its leaderboard (SUITE=bench)
@@ -41,10 +42,11 @@ lint: setup  ## ruff and mypy
 report: setup  ## print the last run of a suite again
 	$(BIN)/bitprobe report results/runs/$(SUITE)
 
-publish: setup  ## copy a finished run to results/SUITE
-	$(BIN)/bitprobe report results/runs/$(SUITE) --format markdown > results/$(SUITE).md.tmp
-	mkdir -p results/$(SUITE) && mv results/$(SUITE).md.tmp results/$(SUITE)/leaderboard.md
+publish: setup  ## write a finished run to results/SUITE: tables, page, records
+	mkdir -p results/$(SUITE)
+	$(BIN)/bitprobe report results/runs/$(SUITE) --format markdown > results/$(SUITE)/leaderboard.md
 	$(BIN)/bitprobe report results/runs/$(SUITE) --format csv > results/$(SUITE)/leaderboard.csv
+	$(BIN)/bitprobe report results/runs/$(SUITE) --format html > results/$(SUITE)/leaderboard.html
 	$(BIN)/bitprobe report results/runs/$(SUITE) --format json > results/$(SUITE)/records.jsonl
 
 clean:  ## remove the environment and caches, keep results

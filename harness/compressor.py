@@ -72,6 +72,20 @@ class Compressor(ABC):
     def fit(self, corpus: Sequence[bytes], *, seed: int) -> Self:
         """Learn (more) from unlabelled samples, in order; return a fitted copy."""
 
+    def fit_ladder(
+        self, corpus: Sequence[bytes], values: Sequence[Any], *, seed: int
+    ) -> Iterator[Self]:
+        """Yield a fitted copy for each value of `ladder_field`; override to train once.
+
+        Args:
+            corpus: as in `fit`.
+            values: rising.
+            seed: as in `fit`; what is learned for a value must not depend on the others.
+        """
+        for value in values:
+            rung = replace(self, **{str(self.ladder_field): value})
+            yield rung.fit(corpus, seed=seed)
+
     @abstractmethod
     def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b"") -> Bits:
         """Return the code length of each sample, coded alone after what was fitted.

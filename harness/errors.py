@@ -11,6 +11,7 @@ HarnessError
 ├── UnavailableError           something optional is missing: a package, a device
 ├── NotApplicableError         this readout has no meaning for this compressor or data
 ├── CodingError                a compressor broke its contract while coding
+├── ConformanceError           a compressor does not keep what every compressor promises
 └── ContainerError             coded bytes are damaged or belong to another artifact
 """
 
@@ -57,6 +58,10 @@ class NotApplicableError(HarnessError):
 
 class CodingError(HarnessError):
     """A compressor broke its contract while coding."""
+
+
+class ConformanceError(HarnessError):
+    """A compressor does not keep what every compressor promises."""
 
 
 class ContainerError(HarnessError):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from dataclasses import replace as replaced
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.compressor import Compressor, hyperparameters, spec_of
-from harness.data.card import load_card
+from harness.data.card import Card, load_card
 from harness.errors import SuiteError, UnavailableError
 from harness.job import BASELINE, FIT, Job, Subject
 from harness.registry import Registry, parse_spec, versions_of
-from harness.suite import DatasetRow, Suite
+from harness.suite import DatasetRow, Suite, TaskRow
+from harness.tasks.catalog import BASELINE_VERSION, FIT_VERSION, TASKS
+
+Row = TypeVar("Row", DatasetRow, TaskRow)
+FILLED_BY_CARD = ("shape", "levels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,124 +30,177 @@ class Selection:
     limit: int | None = None
     seed: int | None = None
 
+    @property
+    def is_official(self) -> bool:
+        """Whether this is the suite as it stands, or a part of it, unaltered."""
+        return self.limit is None and self.seed is None
 
-def plan(
-    suite: Suite,
-    registry: Registry,
-    selection: Selection,
-    *,
-    versions: Mapping[str, int],
-    fitted: frozenset[str],
-) -> tuple[list[Job], list[tuple[Job, str]]]:
-    """Return the jobs in an order that respects fits, and jobs that cannot run, with why.
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Jobs that can run, and cells that cannot, with why."""
+
+    jobs: tuple[Job, ...]
+    refused: tuple[tuple[Job, str], ...]
+
+
+def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
+    """Return the jobs of a suite, as far as they were asked for.
 
     Raises:
-        UsageError: a spec, data set or task is unknown.
+        UsageError: a spec, data set, task or parameter is unknown.
     """
-    specs = _chosen(selection.only, suite.compressors, "compressor", free=True)
-    names = [row.name for row in suite.datasets]
-    rows = [
-        row
-        for row in suite.datasets
-        if row.name in _chosen(selection.datasets, names, "data set")
-    ]
-    tasks = _chosen(selection.tasks, [t.name for t in suite.tasks], "task")
-    subjects, missing = _subjects(specs, registry)
-    jobs: list[Job] = []
+    specs = list(selection.only) or [*suite.compressors, *suite.rates_only]
+    rows = _chosen(selection.datasets, suite.datasets, "data set")
+    tasks = _chosen(selection.tasks, suite.tasks, "task")
+    general = _parsed(specs, registry)
+    jobs: dict[str, Job] = {}
     refused: list[tuple[Job, str]] = []
-    for row in rows:
+    for cell in _cells(suite, rows, selection):
         for method in suite.baselines:
             subject = Subject(spec=method, name=method, family="baseline")
-            jobs.append(_job(suite, row, selection, subject, BASELINE, versions))
-        for subject in subjects:
-            fit = _job(suite, row, selection, subject, FIT, versions)
-            if fitted & set(tasks):
-                jobs.append(fit)
-            for task in suite.tasks:
-                if task.name in tasks:
-                    given = task.model_dump(exclude={"name"}, exclude_none=True)
-                    job = _job(
-                        suite, row, selection, subject, task.name, versions, given
-                    )
-                    key = fit.key if task.name in fitted else ""
-                    jobs.append(replaced(job, fit_key=key))
-        for subject, reason in missing:
-            for task_name in tasks:
-                job = _job(suite, row, selection, subject, task_name, versions)
-                refused.append((job, reason))
-    return jobs, refused
+            job = cell.job(BASELINE, BASELINE_VERSION, subject)
+            jobs.setdefault(job.key, job)
+        own = _parsed(() if selection.only else cell.row.also, registry)
+        for compressor in general.found + own.found:
+            subject = _subject(compressor, registry, cell.card)
+            slow = subject.spec in suite.rates_only
+            chosen = [t for t in tasks if t.name == "rates"] if slow else tasks
+            for job in _jobs_of(cell, subject, chosen):
+                jobs.setdefault(job.key, job)
+        for subject, reason in general.missing + own.missing:
+            refused += [
+                (cell.job(task.name, 0, subject, row=task), reason) for task in tasks
+            ]
+    return Plan(jobs=tuple(jobs.values()), refused=tuple(refused))
 
 
-def _subjects(
-    specs: Sequence[str], registry: Registry
-) -> tuple[list[Subject], list[tuple[Subject, str]]]:
-    subjects, missing = [], []
+@dataclass(frozen=True, kw_only=True)
+class _Cell:
+    """A data set and a draw: what the jobs of one table have in common."""
+
+    suite: Suite
+    row: DatasetRow
+    card: Card
+    selection: Selection
+    draw: int
+
+    def job(
+        self, task: str, version: int, subject: Subject, row: TaskRow | None = None
+    ) -> Job:
+        first = self.suite.seed if self.selection.seed is None else self.selection.seed
+        limit, caps = self.selection.limit, row or TaskRow(name=task)
+        known = TASKS.get(task)
+        return Job(
+            suite=self.suite.name,
+            task=task,
+            version=version,
+            parameters=known.complete(caps.parameters) if known else {},
+            subject=subject,
+            dataset=self.row.name,
+            content_hash=self.card.identity,
+            n_train=_least(self.row.train, caps.train, limit),
+            n_test=_least(self.row.test, caps.test, limit),
+            seed=first + self.draw,
+            draw=self.draw,
+            official=self.selection.is_official,
+            alone=known.alone if known else False,
+            weight=known.weight if known else 1.0,
+        )
+
+
+def _cells(
+    suite: Suite, rows: Sequence[DatasetRow], selection: Selection
+) -> Iterator[_Cell]:
+    for row in rows:
+        card = load_card(row.name)
+        for draw in range(suite.draws):
+            yield _Cell(suite=suite, row=row, card=card, selection=selection, draw=draw)
+
+
+def _jobs_of(cell: _Cell, subject: Subject, rows: Sequence[TaskRow]) -> Iterator[Job]:
+    """Yield the jobs of one compressor on one data set, each fit before its readers."""
+    for row in rows:
+        task = TASKS[row.name]
+        job = cell.job(task.name, task.version, subject, row)
+        if task.reads_fit:
+            fit = _fit(cell, subject, row)
+            yield fit
+            job = replaced(job, fit_key=fit.key)
+        yield job
+
+
+def _fit(cell: _Cell, subject: Subject, row: TaskRow) -> Job:
+    # What is learned from train does not depend on which samples are tested.
+    job = replaced(cell.job(FIT, FIT_VERSION, subject, row), n_test=None)
+    if not subject.ladder_field:
+        return job
+    others = {k: v for k, v in subject.fields.items() if k != subject.ladder_field}
+    shared = replaced(job, subject=replaced(subject, fields=others)).key
+    return replaced(job, rung=subject.fields[subject.ladder_field], ladder=shared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parsed:
+    """Specs as compressors, and those whose packages are missing, with why."""
+
+    found: tuple[Compressor, ...]
+    missing: tuple[tuple[Subject, str], ...]
+
+
+def _parsed(specs: Sequence[str], registry: Registry) -> _Parsed:
+    found, missing = [], []
     for spec in specs:
         try:
-            compressor = registry.parse(spec)
-            subjects.append(_subject(compressor, registry))
+            found.append(registry.parse(spec))
         except UnavailableError as error:
             name, _ = parse_spec(spec)
             missing.append((Subject(spec=spec, name=name, family="?"), str(error)))
-    return subjects, missing
+    return _Parsed(found=tuple(found), missing=tuple(missing))
 
 
-def _subject(compressor: Compressor, registry: Registry) -> Subject:
+def _subject(compressor: Compressor, registry: Registry, card: Card) -> Subject:
     entry = registry.find(compressor.name)
+    kind = type(compressor)
     return Subject(
         spec=spec_of(compressor),
         name=compressor.name,
         family=compressor.family,
-        fields=hyperparameters(compressor),
+        fields=hyperparameters(filled(compressor, card)),
         plugin=entry.origin,
         source_hash=entry.source_hash,
-        versions=versions_of(type(compressor)),
+        versions=versions_of(kind),
+        prior_bytes=kind.prior_bytes,
+        determinism=kind.determinism,
+        needs=tuple(sorted(kind.needs)),
+        ladder_field=kind.ladder_field or "",
     )
 
 
-def _job(  # noqa: PLR0913, PLR0917  (the coordinates of one cell)
-    suite: Suite,
-    row: DatasetRow,
-    selection: Selection,
-    subject: Subject,
-    task: str,
-    versions: Mapping[str, int],
-    parameters: Mapping[str, Any] | None = None,
-) -> Job:
-    given = dict(parameters or {})
-    if task == "class_scratch":
-        given.setdefault("equal_bytes", False)
-    return Job(
-        suite=suite.name,
-        task=task,
-        version=versions[task],
-        parameters=given,
-        subject=subject,
-        dataset=row.name,
-        content_hash=load_card(row.name).content_sha256,
-        n_train=_least(row.train, selection.limit),
-        n_test=_least(row.test, selection.limit),
-        seed=suite.seed if selection.seed is None else selection.seed,
-        official=selection.limit is None and selection.seed is None,
-    )
+def filled(compressor: Compressor, card: Card) -> Compressor:
+    """Return the compressor with shape and levels from the card, where it declares them."""
+    declared = {field.name for field in fields(compressor)}
+    given: Mapping[str, Any] = {
+        name: getattr(card, name)
+        for name in FILLED_BY_CARD
+        if name in declared and getattr(compressor, name) is None
+    }
+    return replaced(compressor, **given)
 
 
-def _least(cap: int | None, limit: int | None) -> int | None:
-    given = [n for n in (cap, limit) if n is not None]
+def _least(*caps: int | None) -> int | None:
+    given = [n for n in caps if n is not None]
     return min(given) if given else None
 
 
-def _chosen(
-    asked: Sequence[str], offered: Sequence[str], what: str, *, free: bool = False
-) -> list[str]:
-    """Return what was asked for, or all; names outside `offered` only where `free`."""
+def _chosen(asked: Sequence[str], offered: Sequence[Row], what: str) -> list[Row]:
+    """Return the rows that were asked for by name, or all."""
+    names = list(dict.fromkeys(row.name for row in offered))
     for name in asked:
-        if name not in offered and not free:
-            close = difflib.get_close_matches(name, offered, n=1)
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
             hint = (
-                f"did you mean {close[0]}?"
-                if close
-                else f"it has: {', '.join(offered)}"
+                f"did you mean {close[0]}?" if close else f"it has: {', '.join(names)}"
             )
             raise SuiteError(f"the suite has no {what} {name!r}; {hint}")
-    return list(asked) or list(dict.fromkeys(offered))
+    return [row for row in offered if not asked or row.name in asked]

@@ -35,6 +35,7 @@ from harness.errors import (
 )
 
 ENTRY_POINT_GROUP = "bitprobe"
+_BY_ENTRY_POINT = "entry point "
 _STANDARD_LIBRARY = {"zlib", "bz2", "lzma"}
 
 
@@ -161,11 +162,11 @@ def builtin_folder() -> Path:
 
 
 def plugin_paths(folder: Path) -> list[Path]:
-    """Return the plugin files and plugin folders in `folder`, sorted."""
+    """Return the plugin files and plugin folders in `folder`, sorted; tests are none."""
     return sorted(
         path
         for path in folder.iterdir()
-        if not path.name.startswith(("_", "."))
+        if not path.name.startswith(("_", ".", "test_", "conftest"))
         and (path.suffix == ".py" or (path / "__init__.py").is_file())
     )
 
@@ -222,14 +223,22 @@ def _import_file(path: Path) -> types.ModuleType:
     return importlib.import_module(f"{package}.{path.stem}")
 
 
+def load_origin(origin: str) -> list[Entry]:
+    """Return the entries of a plugin by the `origin` that an Entry of it carries."""
+    module = origin.removeprefix(_BY_ENTRY_POINT)
+    if module == origin:
+        return load_plugin(Path(origin))
+    return _load_entry_point(module, module)
+
+
 def _load_entry_point(name: str, value: str) -> list[Entry]:
+    origin = _BY_ENTRY_POINT + value
     try:
         module = importlib.import_module(value)
-        digest = source_hash(Path(str(module.__file__)))
-        return _entries_of(module, f"entry point {value}", digest)
+        return _entries_of(module, origin, source_hash(Path(str(module.__file__))))
     except Exception as error:  # noqa: BLE001  (as in load_plugin)
         reason = f"{type(error).__name__}: {error}"
-    return [Entry(name=name, origin=f"entry point {value}", unavailable=reason)]
+    return [Entry(name=name, origin=origin, unavailable=reason)]
 
 
 def _entries_of(module: types.ModuleType, origin: str, digest: str) -> list[Entry]:

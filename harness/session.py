@@ -5,27 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
+from harness.compressor import spec_of
+from harness.conformance import check_target
 from harness.data.load import load_dataset
-from harness.job import Job
-from harness.plan import Selection, plan
+from harness.errors import UnavailableError
+from harness.job import FIT, Job
+from harness.plan import Plan, Selection, plan
 from harness.registry import load_registry
+from harness.report.compare import compare_stored, comparison_text
 from harness.report.frame import frame
 from harness.report.render import print_tables, wide_console
-from harness.run import runner
-from harness.run.worker import FITTED, VERSIONS
+from harness.run import order, runner
 from harness.store import Store
-from harness.suite import load_suite
+from harness.suite import Suite, load_suite
+from harness.tasks.baseline import METHODS
+
+_MARKS = {
+    "passed": "passed",
+    "failed": "[bold red]FAILED[/]",
+    "waived": "[yellow]waived[/]",
+    "not_applicable": "[dim]n/a[/]",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +52,7 @@ class Options:
     timeout_seconds: float | None = None
     retry_failed: bool = False
     plugins_dir: Path | None = None
+    device: str = "auto"
 
 
 def run_and_report(name: str, selection: Selection, options: Options) -> int:
@@ -46,48 +62,168 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
         UsageError: the request cannot be carried out; nothing was run.
     """
     suite = load_suite(name)
-    registry = load_registry(options.plugins_dir)
-    jobs, refused = plan(suite, registry, selection, versions=VERSIONS, fitted=FITTED)
+    check_device(options.device)
+    planned = plan(suite, load_registry(options.plugins_dir), selection)
     store = Store(options.output)
     store.open()
-    todo = runner.remaining(jobs, store, retry_failed=options.retry_failed)
-    for dataset in sorted({job.dataset for job in todo}):
-        load_dataset(dataset)  # fetched and verified once, before any job needs it
-    limits = runner.Limits(
-        n_jobs=options.n_jobs,
-        timeout_seconds=options.timeout_seconds or suite.limits.timeout_seconds,
-        memory_bytes=suite.limits.memory_bytes,
-    )
+    todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
+    fetch_all(sorted({job.dataset for job in todo}))
     if todo:
-        _run(todo, store, limits)
-    records = [store.read(job.key) for job in jobs]
-    found = [record for record in records if record is not None]
+        _run(todo, store, _limits(suite, options))
+    return _report(planned, store, len(todo))
+
+
+def check_device(device: str) -> None:
+    """Raise UnavailableError if a GPU is asked for and there is none."""
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UnavailableError("torch sees no CUDA device; use --device cpu")
+
+
+def fetch_all(names: Sequence[str]) -> None:
+    """Fetch and verify data sets once, before any job needs them, with a progress bar.
+
+    Raises:
+        DatasetError: one of them is unknown, cannot be had or is not what its card says.
+    """
+    with progress_bar() as bar:
+        task = bar.add_task("data", total=len(names))
+        for name in names:
+            bar.update(task, description=f"data: {name}")
+            load_dataset(name)
+            bar.advance(task)
+
+
+def check_and_report(target: str, plugins_dir: Path | None) -> int:
+    """Check a compressor's promises and print what was found; return 0, or 1 if any failed.
+
+    Raises:
+        UsageError: there is no such compressor or plugin file, or it does not load.
+    """
     console = wide_console()
-    print_tables(frame(found), console)
-    for job, reason in refused:
-        console.print(f"{job.subject.spec} on {job.dataset}: {reason}", highlight=False)
-    failed = [r for r in found if r["status"] not in ("done", "not_applicable")]
-    console.print(
-        f"{len(found)} records, {len(todo)} of them new, {len(failed)} failed; "
-        f"in {options.output}",
-        highlight=False,
-    )
-    return 1 if failed or refused else 0
+    with progress_bar() as bar:
+        task = bar.add_task("checks", total=None)
+        checked = check_target(
+            target,
+            plugins_dir,
+            progress=lambda name, i, n: bar.update(
+                task, description=name, completed=i, total=n
+            ),
+        )
+    for spec, findings in checked:
+        shown = Table(title=spec, title_justify="left", pad_edge=False)
+        for head in ("check", "", "what it means, or what was found"):
+            shown.add_column(head, overflow="fold")
+        for one in findings:
+            about = one.message or one.check.claim
+            shown.add_row(one.check.name, _MARKS[one.status], escape(about))
+        console.print(shown)
+    failed = [one for _, found in checked for one in found if one.status == "failed"]
+    console.print(f"{len(failed)} checks failed" if failed else "it keeps its promises")
+    return 1 if failed else 0
 
 
-def _run(todo: Sequence[Job], store: Store, limits: runner.Limits) -> None:
-    columns = (
+def compare_in(
+    folder: Path, first: str, second: str, *, dataset: str, task: str
+) -> str:
+    """Return the comparison of two compressors in a folder of records, as text.
+
+    Raises:
+        UsageError: a spec is unknown, or the folder lacks its record.
+    """
+    registry = load_registry()
+    specs = [
+        spec if spec in METHODS else spec_of(registry.parse(spec))
+        for spec in (first, second)
+    ]
+    found = compare_stored(Store(folder), *specs, dataset=dataset, task=task)
+    return comparison_text(found)
+
+
+def progress_bar() -> Progress:
+    """Return a bar on the standard error, gone when it is done."""
+    return Progress(
+        SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("jobs", total=len(todo))
 
-        def ended(job: Job, status: str) -> None:
-            about = f"{job.subject.spec} {job.task} {job.dataset}: {status}"
-            bar.update(task, advance=1, description=about[:60])
 
-        runner.run(todo, store, limits, ended)
+def _limits(suite: Suite, options: Options) -> runner.Limits:
+    return runner.Limits(
+        n_jobs=options.n_jobs,
+        timeout_seconds=options.timeout_seconds or suite.limits.timeout_seconds,
+        memory_bytes=suite.limits.memory_bytes,
+        device=options.device,
+    )
+
+
+def _run(todo: Sequence[Job], store: Store, limits: runner.Limits) -> None:
+    seconds = order.expected_seconds(todo, order.read_history())
+    ordered = order.longest_first(todo, seconds)
+    expected = {job.key: each for job, each in zip(todo, seconds, strict=True)}
+    try:
+        with _Bar(expected) as bar:
+            runner.run(ordered, store, limits, bar.ended)
+    finally:
+        order.remember(todo, store)
+
+
+class _Bar:
+    """A bar in expected seconds, so that the time left means something."""
+
+    def __init__(self, expected: dict[str, float]) -> None:
+        self._expected = expected
+        self._n_ended = 0
+        self._progress = Progress(
+            TextColumn("{task.description:<60}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[n]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task(
+            "starting", total=sum(expected.values()), n=f"0/{len(expected)}"
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def ended(self, job: Job, status: str) -> None:
+        """Move the bar past a job."""
+        self._n_ended += 1
+        self._progress.update(
+            self._task,
+            advance=self._expected[job.key],
+            description=f"{job.cell}: {status}"[:60],
+            n=f"{self._n_ended}/{len(self._expected)}",
+        )
+
+
+def _report(planned: Plan, store: Store, n_new: int) -> int:
+    records = [store.read(job.key) for job in planned.jobs]
+    found = [record for record in records if record is not None]
+    console = wide_console()
+    print_tables(frame(found), console)
+    for job, reason in planned.refused:
+        console.print(f"{job.subject.spec} on {job.dataset}: {reason}", highlight=False)
+    failed = [r for r in found if r["status"] not in ("done", "not_applicable")]
+    n_fits = sum(record["job"]["task"] == FIT for record in found)
+    console.print(
+        f"{len(found)} records ({n_fits} fits), {n_new} of them new, "
+        f"{len(failed)} failed; in {store.folder}",
+        highlight=False,
+    )
+    return 1 if failed or planned.refused else 0

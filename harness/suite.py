@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import SuiteError
+from harness.tasks.baseline import METHODS
+from harness.tasks.catalog import TASKS
 
 
 class _Strict(BaseModel):
@@ -17,18 +19,31 @@ class _Strict(BaseModel):
 
 
 class DatasetRow(_Strict):
-    """A data set and its caps; the subset is stratified and seeded."""
+    """A data set and its caps; the subset is stratified and seeded.
+
+    Attributes:
+        also: specs of compressors for this data set only, such as image codecs.
+    """
+
+    name: str
+    also: list[str] = []
+    train: int | None = Field(default=None, ge=1)
+    test: int | None = Field(default=None, ge=1)
+
+
+class TaskRow(BaseModel):
+    """A task, its own caps on the splits, and its parameters under their own names."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     name: str
     train: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
 
-
-class TaskRow(_Strict):
-    """A task and its parameters."""
-
-    name: Literal["rates", "class_scratch"]
-    equal_bytes: bool | None = None
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the suite gives beyond name and caps; the task checks it."""
+        return dict(self.model_extra or {})
 
 
 class Limits(_Strict):
@@ -39,23 +54,38 @@ class Limits(_Strict):
 
 
 class Suite(_Strict):
-    """Everything a run needs to know."""
+    """Everything a run needs to know.
+
+    Attributes:
+        seed: of the first draw; each further draw adds one.
+        draws: repetitions with other subsets, orders, shards and seeds.
+        rates_only: specs of codecs too slow for readouts that call them often.
+    """
 
     name: str
     title: str
     seed: int = Field(default=0, ge=0)
+    draws: int = Field(default=1, ge=1, le=100)
     compressors: list[str] = Field(min_length=1)
-    baselines: list[Literal["majority", "tfidf_svm", "true_source"]] = []
+    rates_only: list[str] = []
+    baselines: list[str] = []
     datasets: list[DatasetRow] = Field(min_length=1)
     tasks: list[TaskRow] = Field(min_length=1)
     limits: Limits = Limits()
 
     @model_validator(mode="after")
-    def _names_once(self) -> Suite:
-        names = [*self.compressors, *(row.name for row in self.datasets)]
+    def _names_once_and_known(self) -> Suite:
+        names = [*self.compressors, *self.rates_only, *self.baselines]
+        names += [row.name for row in self.datasets]
+        names += [row.name for row in self.tasks]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{twice[0]!r} is listed twice")
+        for row in self.tasks:
+            _known(row.name, list(TASKS), "task")
+            TASKS[row.name].complete(row.parameters)
+        for name in self.baselines:
+            _known(name, list(METHODS), "baseline")
         return self
 
 
@@ -94,3 +124,12 @@ def load_suite(name: str) -> Suite:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise SuiteError(f"{path.name}: {where}: {first['msg']}") from error
+    except SuiteError as error:
+        raise SuiteError(f"{path.name}: {error}") from error
+
+
+def _known(name: str, names: list[str], what: str) -> None:
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+        raise SuiteError(f"no {what} named {name!r}; {hint}")

@@ -1,5 +1,7 @@
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -79,25 +81,93 @@ def test_the_csv_has_the_stable_columns(smoke: Path):
     )
 
 
-def test_a_killed_run_resumes_to_the_same_records(smoke: Path, tmp_path: Path):
+def start(folder: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [BITPROBE, "run", "smoke", "--output", str(folder), *more],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def n_records(folder: Path) -> int:
+    return len(list(folder.glob("records/*.json")))
+
+
+def wait_for_records(folder: Path, n: int) -> None:
+    deadline = time.monotonic() + 60
+    while n_records(folder) < n:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_run_killed_ten_times_at_random_resumes_to_the_same_tables(
+    smoke: Path, tmp_path: Path
+):
     folder = tmp_path / "killed"
-    for wait_for in (1, 4):
-        run = subprocess.Popen(
-            [BITPROBE, "run", "smoke", "--output", str(folder)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 60
-        while len(list(folder.glob("records/*.json"))) < wait_for:
-            assert time.monotonic() < deadline
+    rng = random.Random(0)
+    for _ in range(10):
+        run = start(folder)
+        until = time.monotonic() + rng.uniform(0.3, 1.6)
+        while time.monotonic() < until and run.poll() is None:
             time.sleep(0.01)
         children = psutil.Process(run.pid).children(recursive=True)
         run.kill()
-        run.wait()
+        run.communicate()
         _, alive = psutil.wait_procs(children, timeout=10)
         assert alive == []
     assert bitprobe("run", "smoke", "--output", str(folder)).returncode == 0
     assert values(folder) == values(smoke)
+    assert not list((folder / "scratch").glob("*.json"))
+    assert bitprobe("report", str(folder)).stdout == bitprobe(
+        "report", str(smoke)
+    ).stdout
+
+
+def test_ctrl_c_ends_the_children_keeps_records_and_exits_with_130(
+    smoke: Path, tmp_path: Path
+):
+    folder = tmp_path / "interrupted"
+    run = start(folder, "-j", "1")
+    wait_for_records(folder, 3)
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert err.strip().splitlines()[-1] == (
+        "bitprobe: stopped; records are kept, run again to resume"
+    )
+    assert "Traceback" not in err
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+    assert 3 <= n_records(folder) < len(values(smoke))
+    assert bitprobe("run", "smoke", "--output", str(folder)).returncode == 0
+    assert values(folder) == values(smoke)
+
+
+def test_no_network_and_an_empty_cache_is_one_line(tmp_path: Path):
+    offline = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("BITPROBE")},
+        "BITPROBE_CACHE": str(tmp_path / "cache"),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": "",
+    }
+    ran = bitprobe(
+        "run", "bench", "--output", str(tmp_path / "o"), "--only", "gzip", env=offline
+    )
+    assert ran.returncode == 2
+    last = ran.stderr.strip().splitlines()[-1]
+    assert "check the network" in last
+    assert "Traceback" not in ran.stderr
+    assert not [path for path in (tmp_path / "cache").rglob("*.whl")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path):
+    tmp_path.chmod(0o500)
+    ran = bitprobe("run", "smoke", "--output", str(tmp_path / "o"))
+    assert ran.returncode == 2
+    assert "cannot write" in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -114,7 +184,16 @@ def test_a_killed_run_resumes_to_the_same_records(smoke: Path, tmp_path: Path):
         (("run", "smoke", "--output", "/dev/null"), "is a file"),
         (("run", "smoke", "--plugins-dir", "/nowhere"), "no plugins folder"),
         (("report", "/nowhere"), "no records"),
-        (("list", "plugin"), "cannot list"),
+        (("list", "plugin"), "'plugin' is not one of"),
+        (("report", "/dev/null", "--format", "pdf"), "'pdf' is not one of"),
+        (("run", "smoke", "--limit", "0"), "--limit"),
+        (("run", "smoke", "--device", "tpu"), "'tpu' is not one of"),
+        (("fetch", "digitz"), "did you mean digits?"),
+        (("check", "gzpi"), "did you mean gzip?"),
+        (("check", "/nowhere/plugin.py"), "/nowhere/plugin.py"),
+        (("audit", "digitz"), "did you mean digits?"),
+        (("run", "/proc/nosuch.toml"), "no suite"),
+        (("run", "smoke", "--output", "/proc/here"), "cannot write"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(args: tuple[str, ...], says: str):
@@ -124,12 +203,30 @@ def test_bad_input_is_one_line_and_exit_code_2(args: tuple[str, ...], says: str)
     assert len(ran.stderr.strip().splitlines()) == 1
 
 
+SUITE = """name = "x"
+title = "x"
+compressors = ["gzip"]
+datasets = [{name="digits"}]
+tasks = [{name="rates"}]
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("name = 1", "suite.toml: name"),
         ("name = ", "suite.toml: Invalid value"),
-        ('name = "x"\nfoo = 1', "suite.toml"),
+        ('name = "x"\nfoo = 1', "suite.toml: title: Field required"),
+        (SUITE + "foo = 1", "suite.toml: foo: Extra inputs"),
+        (SUITE.replace('name="rates"', 'name="rate"'), "did you mean rates?"),
+        (SUITE.replace('name="rates"', 'name="rates", x=1'), "no parameter 'x'"),
+        (SUITE.replace("digits", "digitz"), "did you mean digits?"),
+        (
+            SUITE.replace('name="rates"', 'name="class_scratch", equal_bytes="maybe"'),
+            "class_scratch: equal_bytes",
+        ),
+        (SUITE.replace('["gzip"]', "[]"), "suite.toml: compressors"),
+        (SUITE.replace('["gzip"]', "3"), "suite.toml: compressors"),
         (
             (
                 'name="x"\ntitle="x"\ncompressors=["gzip","gzip"]\n'
@@ -166,8 +263,10 @@ class Bad(Codec):
         if self.how == "hang":
             time.sleep(1000)
         if self.how == "eat":
-            self_eaten = [bytes(1 << 20) * 64 for _ in range(200)]
-            [b"".join(self_eaten)]
+            eaten = []
+            while True:
+                eaten.append(b"x" * (64 << 20))
+                time.sleep(0.02)
         return data[:-1] + b"x" if self.how == "lie" else data
 
     def unpack(self, code, length):
@@ -181,7 +280,13 @@ def compressors():
 
 
 @pytest.mark.parametrize(
-    ("how", "status"), [("crash", "crashed"), ("hang", "timeout"), ("lie", "mismatch")]
+    ("how", "status"),
+    [
+        ("crash", "crashed"),
+        ("hang", "timeout"),
+        ("lie", "mismatch"),
+        ("eat", "out_of_memory"),
+    ],
 )
 def test_a_failing_plugin_is_a_record_and_stops_nobody(
     tmp_path: Path, how: str, status: str
@@ -208,3 +313,19 @@ def test_a_failing_plugin_is_a_record_and_stops_nobody(
     assert got == {"bad": status, "gzip": "done"}
     listed = bitprobe("list", "compressors", "--plugins-dir", str(tmp_path / "plugins"))
     assert "syntax error in line 1" in listed.stdout
+
+
+def test_a_plugin_of_another_distribution_comes_by_its_entry_point(tmp_path: Path):
+    code = PLUGIN.replace('how: str = "crash"', 'how: str = "no"')
+    (tmp_path / "their_codec.py").write_text(code)
+    about = tmp_path / "theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[bitprobe]\ntheirs = their_codec\n")
+    installed = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    chosen = ("--only", "bad", "--tasks", "rates", "--output", str(tmp_path / "o"))
+    ran = bitprobe("run", "smoke", *chosen, env=installed)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    records = [json.loads(text) for text in values(tmp_path / "o")]
+    done = [r for r in records if r["job"]["task"] == "rates" and r["scores"]]
+    assert [r["job"]["subject"]["name"] for r in done] == ["bad"]

@@ -12,7 +12,7 @@ COLUMNS = [
     *("unit", "seed", "draw", "value", "ci_low", "ci_high", "n", "status", "official"),
     "key",
 ]
-EXTRA = ["realised", "note", "reason", "equal_bytes"]
+EXTRA = ["realised", "note", "reason", "equal_bytes", "prior_bytes"]
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -34,12 +34,13 @@ def _rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         "family": job["subject"]["family"],
         "task": job["task"],
         "seed": job["seed"],
-        "draw": 0,
+        "draw": job["draw"],
         "status": record["status"],
         "official": job["official"],
         "key": record["key"],
         "reason": record["reason"],
         "equal_bytes": bool(job["parameters"].get("equal_bytes", False)),
+        "prior_bytes": job["subject"]["prior_bytes"],
     }
     if not record["scores"]:
         return [common]

@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from harness.units import compression_ratio
 
-HEAD = (
-    "compressor",
-    "family",
-    "ratio",
-    "heldout bpb",
-    "balanced accuracy",
-    "accuracy",
-    "remarks",
-)
 MIN_FAMILIES, MIN_DATASETS = 6, 5
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One score of one task as a column; shown where a data set has it."""
+
+    head: str
+    task: str
+    score: str
+    digits: int = 3
+    with_interval: bool = True
+
+
+RATE = Column(head="held-out bpb", task="rates", score="heldout_bpb")
+COLUMNS = (
+    RATE,
+    Column(
+        head="class: balanced acc.", task="class_scratch", score="balanced_accuracy"
+    ),
+    Column(head="class: acc.", task="class_scratch", score="accuracy"),
+    Column(
+        head="adapted: balanced acc.", task="class_adapt", score="balanced_accuracy"
+    ),
+    Column(
+        head="landmarks: balanced acc.",
+        task="landmark_probe",
+        score="balanced_accuracy",
+    ),
+    Column(head="NCD k=1: balanced acc.", task="ncd_knn", score="balanced_accuracy_k1"),
+    Column(
+        head="two-part bpb", task="rates", score="two_part_bpb", with_interval=False
+    ),
+    Column(
+        head="prequential bpb",
+        task="prequential",
+        score="prequential_bpb",
+        with_interval=False,
+    ),
+)
+HIDDEN_NOTES = ("", "given this split")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +63,94 @@ class Line:
     rank: float
 
 
-def leaderboard(table: pd.DataFrame, dataset: str) -> list[Line]:
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """The table of one data set."""
+
+    dataset: str
+    head: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def leaderboard(table: pd.DataFrame, dataset: str) -> Leaderboard:
     """Return the lines of one data set: ranked by held-out rate, baselines last."""
     here = table[table["dataset"] == dataset]
-    lines = [_line(str(name), group) for name, group in here.groupby("compressor")]
-    return sorted(lines, key=lambda line: (line.is_baseline, line.rank, line.cells))
+    columns = [column for column in COLUMNS if not _select(here, column).empty]
+    heads = [column.head for column in columns]
+    lines = [
+        _line(str(name), group, columns) for name, group in here.groupby("compressor")
+    ]
+    lines.sort(key=lambda line: (line.is_baseline, line.rank, line.cells))
+    return Leaderboard(
+        dataset=dataset,
+        head=("compressor", "family", "ratio", *heads, "remarks"),
+        lines=tuple(lines),
+    )
+
+
+def _select(table: pd.DataFrame, column: Column) -> pd.DataFrame:
+    """Return the rows of one score; baselines answer for every class readout."""
+    of_task = (table["task"] == column.task) | (table["task"] == BASELINE)
+    chosen = table[(table["score"] == column.score) & of_task]
+    has_own = (chosen["task"] == column.task).any()
+    return chosen if has_own or column is RATE else chosen.iloc[:0]
+
+
+def _line(name: str, group: pd.DataFrame, columns: Sequence[Column]) -> Line:
+    family = str(group["family"].iloc[0])
+    rate = _mean(_select(group, RATE))
+    cells = [
+        name,
+        family,
+        "-" if math.isnan(rate) else f"{compression_ratio(rate):.3f}",
+    ]
+    of_baseline = group["task"] == BASELINE
+    for column in columns:
+        chosen = group[
+            (group["score"] == column.score)
+            & ((group["task"] == column.task) | of_baseline)
+        ]
+        cells.append(_cell(chosen, column))
+    return Line(
+        cells=(*cells, _remarks(group)),
+        is_baseline=family == BASELINE,
+        rank=math.inf if math.isnan(rate) else rate,
+    )
+
+
+def _mean(chosen: pd.DataFrame) -> float:
+    return float(chosen["value"].mean()) if len(chosen) else math.nan
+
+
+def _cell(chosen: pd.DataFrame, column: Column) -> str:
+    """Return the mean over draws, and its interval where there is one."""
+    if chosen.empty:
+        return "-"
+    value = f"{_mean(chosen):.{column.digits}f}"
+    low, high = chosen["ci_low"].mean(), chosen["ci_high"].mean()
+    if pd.isna(low) or not column.with_interval:
+        return value
+    return f"{value} [{low:.{column.digits}f}, {high:.{column.digits}f}]"
+
+
+def _remarks(group: pd.DataFrame) -> str:
+    """Return what a reader must know: failures with reasons first."""
+    bad = group[~group["status"].isin(["done", "not_applicable"])]
+    remarks = [f"{row.task}: {row.status}, {row.reason}" for row in bad.itertuples()]
+    held = group[group["score"] == RATE.score]
+    remarks += sorted(set(held["note"].dropna()) - set(HIDDEN_NOTES))
+    if group["prior_bytes"].max() > 0:
+        remarks.append(f"ships {group['prior_bytes'].max() / 1024:.0f} KiB of priors")
+    skipped = group[group["status"] == "not_applicable"]
+    if not skipped.empty and group["family"].iloc[0] != BASELINE:
+        names = ", ".join(sorted(set(skipped["task"])))
+        remarks.append(f"no {names}")
+    return "; ".join(dict.fromkeys(remarks))
 
 
 def answer(table: pd.DataFrame) -> str:
     """Return the run's answer in words: by design undecided, until enough was measured."""
-    measured = table[(table["status"] == "done") & (table["family"] != "baseline")]
+    measured = table[(table["status"] == "done") & (table["family"] != BASELINE)]
     both = measured[measured["score"] == "balanced_accuracy"]
     n_families, n_datasets = both["family"].nunique(), both["dataset"].nunique()
     return (
@@ -47,45 +158,3 @@ def answer(table: pd.DataFrame) -> str:
         f"class readouts of {n_families} families on {n_datasets} data sets; a test needs "
         f"{MIN_FAMILIES} families and {MIN_DATASETS} data sets."
     )
-
-
-def _line(name: str, group: pd.DataFrame) -> Line:
-    scores = group.drop_duplicates("score").set_index("score")
-    rate = _value(scores, "heldout_bpb")
-    family = str(group["family"].iloc[0])
-    bad = group[~group["status"].isin(["done", "not_applicable"])]
-    remarks = [f"{row.task}: {row.status}, {row.reason}" for row in bad.itertuples()]
-    if (
-        "heldout_bpb" in scores.index
-        and scores.loc["heldout_bpb", "note"] == "unconditioned"
-    ):
-        remarks.insert(0, "unconditioned")
-    elif (
-        family != "baseline" and "balanced_accuracy" not in scores.index and not remarks
-    ):
-        remarks.append("no labels")
-    cells = (
-        name,
-        family,
-        "-" if math.isnan(rate) else f"{compression_ratio(rate):.3f}",
-        _interval(scores, "heldout_bpb", 3),
-        _interval(scores, "balanced_accuracy", 3),
-        _interval(scores, "accuracy", 3),
-        "; ".join(remarks),
-    )
-    rank = math.inf if math.isnan(rate) else rate
-    return Line(cells=cells, is_baseline=family == "baseline", rank=rank)
-
-
-def _value(scores: pd.DataFrame, name: str) -> float:
-    return float(scores["value"].to_dict().get(name, math.nan))
-
-
-def _interval(scores: pd.DataFrame, name: str, digits: int) -> str:
-    if name not in scores.index:
-        return "-"
-    row = scores.loc[name]
-    if pd.isna(row["ci_low"]):
-        return f"{row['value']:.{digits}f}"
-    low, high = f"{row['ci_low']:.{digits}f}", f"{row['ci_high']:.{digits}f}"
-    return f"{row['value']:.{digits}f} [{low}, {high}]"

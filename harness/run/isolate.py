@@ -21,12 +21,18 @@ _ONE_THREAD = {
 class Server:
     """A running fork server; a context manager that ends it and all its children."""
 
+    def __init__(self, device: str = "auto") -> None:
+        """Take where networks run: "auto", "cpu" or "cuda", as plugins read it."""
+        self._environment = {**os.environ, **_ONE_THREAD, "BITPROBE_DEVICE": device}
+        if device == "cpu":
+            self._environment["CUDA_VISIBLE_DEVICES"] = ""
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.run.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD},
+            env=self._environment,
             start_new_session=True,  # Ctrl-C reaches the runner, which closes the pipe
         )
         return self

@@ -21,19 +21,24 @@ Progress = Callable[[Job, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How many jobs at a time, and what one may use."""
+    """How many jobs at a time, what one may use, and where networks run."""
 
     n_jobs: int
     timeout_seconds: float
     memory_bytes: int
+    device: str = "auto"
 
 
 @dataclass
 class _Running:
-    """A job in flight: which stage, where, and what the first stage found."""
+    """A job in flight: which stage, where, and what the first stage found.
+
+    A fit may be one of a ladder: then one child trains all the rungs, lowest first.
+    """
 
     job: Job
     scratch: Path
+    ladder: list[Job] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
 
@@ -43,22 +48,31 @@ def remaining(jobs: Sequence[Job], store: Store, *, retry_failed: bool) -> list[
     todo: dict[str, Job] = {}
     for job in jobs:
         record = store.read(job.key)
-        ended = record is not None and (
-            not retry_failed or record["status"] in ("done", "not_applicable")
-        )
-        if not ended:
+        if record is None or not _is_ended(
+            job, record, store, retry_failed=retry_failed
+        ):
             todo[job.key] = job
     return list(todo.values())
 
 
+def _is_ended(
+    job: Job, record: Mapping[str, Any], store: Store, *, retry_failed: bool
+) -> bool:
+    if record["status"] not in ("done", "not_applicable"):
+        return not retry_failed
+    # A fit is worth nothing without what it learned.
+    lost = job.task == FIT and record["status"] == "done"
+    return not (lost and not store.artifact(job.key).is_dir())
+
+
 def run(jobs: Sequence[Job], store: Store, limits: Limits, progress: Progress) -> None:
-    """Run every job and write its record; fits come first.
+    """Run every job, in this order as far as fits allow, and write its record.
 
     A failure is a record, never an exception. Interrupting ends the children and keeps
     every record written so far.
     """
     with (
-        Server() as server,
+        Server(limits.device) as server,
         tempfile.TemporaryDirectory(dir=store.folder / "scratch") as scratch,
     ):
         _Loop(server, store, limits, progress, Path(scratch)).run(jobs)
@@ -81,18 +95,24 @@ class _Loop:
         self.waiting: list[Job] = []
 
     def run(self, jobs: Sequence[Job]) -> None:
-        self.waiting = sorted(jobs, key=lambda job: job.task != FIT)
+        # Timings never mix with parallel load: jobs that measure time come last, alone.
+        self.waiting = sorted(jobs, key=lambda job: job.alone)
         while self.waiting or self.running:
-            while len(self.running) < self.limits.n_jobs and self._start_next():
+            while self._has_room() and self._start_next():
                 pass
             self._advance(self.server.wait())
 
+    def _has_room(self) -> bool:
+        if any(one.job.alone for one in self.running.values()):
+            return False
+        return len(self.running) < self.limits.n_jobs
+
     def _start_next(self) -> bool:
-        """Start the first job whose fit is not still to come; say whether there was one."""
+        """Start the first job that may start now; say whether there was one."""
         open_fits = {job.key for job in self.waiting if job.task == FIT}
-        open_fits |= {key for key, one in self.running.items() if one.job.task == FIT}
+        open_fits |= {job.key for one in self.running.values() for job in one.ladder}
         for index, job in enumerate(self.waiting):
-            if job.fit_key in open_fits:
+            if job.fit_key in open_fits or (job.alone and self.running):
                 continue
             del self.waiting[index]
             fit = self.store.read(job.fit_key) if job.fit_key else None
@@ -102,12 +122,25 @@ class _Loop:
                     {"status": fit["status"], "reason": f"its fit: {fit['reason']}"},
                 )
                 return True
-            scratch = self.scratch / job.key
-            scratch.mkdir()
-            self.running[job.key] = _Running(job=job, scratch=scratch)
-            self._submit(job, scratch, "task", {"job": to_json(job)})
+            self._start(job, (fit or {}).get("artifact_bits") or 0.0)
             return True
         return False
+
+    def _start(self, job: Job, artifact_bits: float) -> None:
+        scratch = self.scratch / job.key
+        scratch.mkdir()
+        ladder = [job] if job.task == FIT else []
+        if job.ladder:
+            rungs = [one for one in self.waiting if one.ladder == job.ladder]
+            self.waiting = [one for one in self.waiting if one.ladder != job.ladder]
+            ladder = sorted([job, *rungs], key=lambda one: one.rung)
+        self.running[job.key] = _Running(job=job, ladder=ladder, scratch=scratch)
+        extra = {
+            "job": to_json(job),
+            "ladder": [to_json(one) for one in ladder],
+            "artifact_bits": artifact_bits,
+        }
+        self._submit(job, scratch, "task", extra)
 
     def _submit(
         self, job: Job, scratch: Path, stage: str, extra: Mapping[str, Any]
@@ -151,23 +184,32 @@ class _Loop:
         )
 
     def _finish(self, one: _Running, result: Mapping[str, Any]) -> None:
-        record = {
-            "key": one.job.key,
-            "job": _public(one.job),
-            "status": result["status"],
-            "reason": result.get("reason", ""),
-            "scores": result.get("scores", []) if result["status"] == "done" else [],
-            "artifact_bits": result.get("artifact_bits"),
-            "cost": one.cost,
-            "environment": {
-                "python": platform.python_version(),
-                "cores": os.cpu_count(),
-            },
-        }
-        self.store.write(one.job.key, record)
+        weights = result.get("artifact_bits", {})
+        for job in one.ladder or [one.job]:
+            self.store.write(
+                job.key, _record(job, result, one.cost, weights.get(job.key))
+            )
+            self.progress(job, str(result["status"]))
         if self.running.pop(one.job.key, None):
             shutil.rmtree(self.scratch / one.job.key, ignore_errors=True)
-        self.progress(one.job, str(result["status"]))
+
+
+def _record(
+    job: Job,
+    result: Mapping[str, Any],
+    cost: Mapping[str, float],
+    artifact_bits: float | None,
+) -> dict[str, Any]:
+    return {
+        "key": job.key,
+        "job": _public(job),
+        "status": result["status"],
+        "reason": result.get("reason", ""),
+        "scores": result.get("scores", []) if result["status"] == "done" else [],
+        "artifact_bits": artifact_bits,
+        "cost": cost,
+        "environment": {"python": platform.python_version(), "cores": os.cpu_count()},
+    }
 
 
 def _public(job: Job) -> dict[str, Any]:

@@ -20,28 +20,24 @@ from harness.data.dataset import Dataset, subset
 from harness.data.load import load_dataset
 from harness.errors import NotApplicableError, UnavailableError
 from harness.job import BASELINE, FIT, Job, from_json
-from harness.registry import Registry, load_plugin
-from harness.tasks import baseline, class_scratch, rates
+from harness.registry import Registry, load_origin
+from harness.tasks import baseline
+from harness.tasks.catalog import TASKS
 from harness.tasks.outcome import Coded, Outcome
-
-VERSIONS = {
-    FIT: 1,
-    "rates": rates.VERSION,
-    "class_scratch": class_scratch.VERSION,
-    BASELINE: baseline.VERSION,
-}
-FITTED = frozenset({"rates"})
-"""Tasks that read the state after fit(train)."""
+from harness.tasks.task import Inputs
 
 
 def perform(request: Mapping[str, Any]) -> None:
     """Carry out one request; what is found goes to scratch/result.json."""
     scratch = Path(request["scratch"])
+    result: dict[str, Any]
     try:
-        if request["stage"] == "decode":
+        if request["stage"] == "nothing":  # what benchmarks/empty_job.py measures
+            result = {"status": "done"}
+        elif request["stage"] == "decode":
             result = {"status": "done", "hashes": _decode(request)}
         else:
-            result = _run(from_json(request["job"]), Path(request["store"]), scratch)
+            result = _run(request, scratch)
     except NotApplicableError as error:
         result = {"status": "not_applicable", "reason": str(error)}
     except UnavailableError as error:
@@ -56,7 +52,8 @@ def perform(request: Mapping[str, Any]) -> None:
     part.replace(scratch / "result.json")
 
 
-def _run(job: Job, store: Path, scratch: Path) -> dict[str, Any]:
+def _run(request: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+    job, store = from_json(request["job"]), Path(request["store"])
     dataset = subset(
         load_dataset(job.dataset), n_train=job.n_train, n_test=job.n_test, seed=job.seed
     )
@@ -66,31 +63,56 @@ def _run(job: Job, store: Path, scratch: Path) -> dict[str, Any]:
     registry = _registry(job.subject.plugin)
     compressor = registry.make(job.subject.name, job.subject.fields)
     if job.task == FIT:
-        return _fit(compressor, dataset, job, store, scratch)
-    if job.task == "rates":
-        folder = store / "artifacts" / job.fit_key
-        fitted = artifact.load(folder, registry.make)
-        outcome = rates.run(compressor, fitted, dataset, seed=job.seed)
-        shutil.copytree(folder, scratch / "artifact")
-    else:
-        outcome = class_scratch.run(
-            compressor, dataset, seed=job.seed, **job.parameters
-        )
+        return _fit(compressor, dataset, request, scratch)
+    task = TASKS[job.task]
+    fitted = compressor
+    if task.reads_fit:
+        fitted = artifact.load(store / "artifacts" / job.fit_key, registry.make)
+    inputs = Inputs(
+        unfitted=compressor,
+        fitted=fitted,
+        artifact_bits=request["artifact_bits"],
+        dataset=dataset,
+        seed=job.seed,
+    )
+    outcome = task.run(inputs, task.make_parameters(job.parameters))
+    if outcome.coded:
+        _copy_artifact(compressor, store, job, scratch)
     return _keep(outcome, job, store, scratch)
 
 
+def _copy_artifact(
+    compressor: Compressor, store: Path, job: Job, scratch: Path
+) -> None:
+    """Lay beside the codes what the decoder may have: the fitted artifact, or the spec."""
+    if job.fit_key:
+        shutil.copytree(store / "artifacts" / job.fit_key, scratch / "artifact")
+    else:
+        (scratch / "artifact").mkdir()
+        artifact.save(compressor, scratch / "artifact")
+
+
 def _fit(
-    compressor: Compressor, dataset: Dataset, job: Job, store: Path, scratch: Path
+    compressor: Compressor, dataset: Dataset, request: Mapping[str, Any], scratch: Path
 ) -> dict[str, Any]:
+    """Fit all rungs of a ladder, or the one there is; report the weight of each."""
+    jobs = [from_json(values) for values in request["ladder"]]
     corpus = [sample + dataset.separator for sample in dataset.train.samples]
-    fitted = compressor.fit(corpus, seed=job.seed)
-    folder = scratch / "fitted"
-    folder.mkdir()
-    artifact.save(fitted, folder)
-    target = store / "artifacts" / job.key
-    if not target.exists():
-        folder.rename(target)
-    return {"status": "done", "artifact_bits": artifact.weigh(target), "scores": []}
+    seed = jobs[0].seed
+    if jobs[0].ladder:
+        fits = compressor.fit_ladder(corpus, [job.rung for job in jobs], seed=seed)
+    else:
+        fits = iter([compressor.fit(corpus, seed=seed)])
+    weights = {}
+    for job, fitted in zip(jobs, fits, strict=True):
+        folder = scratch / f"fitted-{job.key}"
+        folder.mkdir()
+        artifact.save(fitted, folder)
+        target = Path(request["store"]) / "artifacts" / job.key
+        if not target.exists():
+            folder.rename(target)
+        weights[job.key] = artifact.weigh(target)
+    return {"status": "done", "artifact_bits": weights, "scores": []}
 
 
 def _keep(outcome: Outcome, job: Job, store: Path, scratch: Path) -> dict[str, Any]:
@@ -159,7 +181,7 @@ def _decode_one(
 
 def _registry(plugin: str) -> Registry:
     """Return a registry of the job's own plugin only."""
-    entries = load_plugin(Path(plugin))
+    entries = load_origin(plugin)
     broken = [entry.unavailable for entry in entries if entry.unavailable]
     if broken:
         raise UnavailableError(broken[0])

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
-from harness.tasks.classify import class_scores
+from harness.tasks.classify import class_scores, require_labels
+from harness.tasks.landmark_probe import (
+    Landmarks,
+    Parameters,
+    draw_landmarks,
+    shard_samples,
+)
 from harness.tasks.outcome import Outcome, Score
+from harness.tasks.probe import Features, probe_scores
 
-VERSION = 1
-METHODS = ("majority", "tfidf_svm", "true_source")
+METHODS = (
+    "majority",
+    "tfidf_svm",
+    "raw_logreg",
+    "log_length",
+    "ngram_landmarks",
+    "true_source",
+)
+STATE = "labels of train"
+GRAM_BYTES = 3
+"""Length of the byte n-grams of `ngram_landmarks`."""
+
+Labels = NDArray[np.int64]
 
 
 def run(method: str, dataset: Dataset, *, seed: int) -> Outcome:
     """Return the scores of one baseline.
 
     - majority: always the largest class of train.
-    - tfidf_svm: TF-IDF of words and word pairs (bytes 1- and 2-grams where there are no
+    - tfidf_svm: TF-IDF of words and word pairs (of bytes and byte pairs where there are no
       words) and a linear SVM.
+    - raw_logreg: the bytes of images and series of one size, through the probe.
+    - log_length: the logarithm of the length of a sample, through the probe.
+    - ngram_landmarks: distances of byte 3-grams to the shards of `landmark_probe`, through
+      the probe.
     - true_source: -log2 p_true of this draw, where a generator knows it.
 
     Raises:
@@ -26,36 +51,157 @@ def run(method: str, dataset: Dataset, *, seed: int) -> Outcome:
     """
     if method == "true_source":
         return _true_source(dataset)
-    if not dataset.is_labelled:
-        raise NotApplicableError(f"{dataset.name} has no labels")
-    answers = _majority(dataset) if method == "majority" else _tfidf_svm(dataset, seed)
+    require_labels(dataset)
+    match method:
+        case "raw_logreg":
+            return _probed(dataset, *_raw_bytes(dataset), seed=seed)
+        case "log_length":
+            return _probed(dataset, *_log_lengths(dataset), seed=seed)
+        case "ngram_landmarks":
+            return _ngram_landmarks(dataset, seed)
+        case "majority":
+            return _answered(dataset, _majority(dataset), seed)
+        case _:
+            return _answered(dataset, _tfidf_svm(dataset, seed), seed)
+
+
+def _answered(dataset: Dataset, answers: Labels, seed: int) -> Outcome:
     credit = np.eye(len(dataset.classes))[answers]
-    scores = class_scores(
-        dataset.test.labels, credit, state="labels of train", seed=seed
-    )
+    scores = class_scores(dataset, credit, state=STATE, seed=seed)
     arrays = {"credit": credit, "labels": dataset.test.labels}
     return Outcome(scores=tuple(scores), arrays=arrays)
 
 
-def _majority(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _majority(dataset: Dataset) -> Labels:
     largest = int(np.bincount(dataset.train.labels).argmax())
     return np.full(len(dataset.test.samples), largest)
 
 
-def _tfidf_svm(
-    dataset: Dataset, seed: int
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.pipeline import make_pipeline
+def _tfidf_svm(dataset: Dataset, seed: int) -> Labels:
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
     from sklearn.svm import LinearSVC
 
-    unit = "word" if dataset.kind == "text" else "char"
-    vectors = TfidfVectorizer(
-        ngram_range=(1, 2), analyzer=unit, lowercase=False, encoding="latin-1"
+    train, test = dataset.train.samples, dataset.test.samples
+    if dataset.kind == "text":
+        words = CountVectorizer(ngram_range=(1, 2), lowercase=False, encoding="latin-1")
+        counts = words.fit_transform(train), words.transform(test)
+    else:
+        # scikit-learn's own "char" grams would merge bytes that are white space in text.
+        counts = gram_counts(train, (1, 2)), gram_counts(test, (1, 2))
+    weights = TfidfTransformer()
+    model = LinearSVC(random_state=seed)
+    model.fit(weights.fit_transform(counts[0]), dataset.train.labels)
+    return np.asarray(model.predict(weights.transform(counts[1])), np.int64)
+
+
+def gram_counts(samples: tuple[bytes, ...], lengths: tuple[int, ...]) -> Any:
+    """Return how often each byte n-gram occurs in each sample, for the given n.
+
+    Returns:
+        Sparse, shape (len(samples), sum of 256**n), float64.
+    """
+    from scipy.sparse import csr_array, hstack
+
+    blocks = []
+    for n in lengths:
+        grams = [_grams(sample, n) for sample in samples]
+        # 32 bits: scikit-learn's linear models take no wider indices.
+        ends = np.cumsum([0, *map(len, grams)]).astype(np.int32)
+        columns = np.concatenate([*grams, np.empty(0, np.int64)]).astype(np.int32)
+        shape = (len(samples), 256**n)
+        block = csr_array((np.ones(len(columns)), columns, ends), shape=shape)
+        block.sum_duplicates()
+        blocks.append(block)
+    return hstack(blocks, format="csr")
+
+
+def _grams(sample: bytes, n: int) -> NDArray[np.int64]:
+    """Return the number of each n-gram of a sample, first byte highest."""
+    symbols = np.frombuffer(sample, np.uint8).astype(np.int64)
+    n_grams = max(len(symbols) - n + 1, 0)
+    grams = np.zeros(n_grams, np.int64)
+    for offset in range(n):
+        grams = (grams << 8) | symbols[offset : offset + n_grams]
+    return grams
+
+
+def _probed(
+    dataset: Dataset,
+    train: NDArray[np.float64],
+    test: NDArray[np.float64],
+    labels: Labels | None = None,
+    *,
+    seed: int,
+) -> Outcome:
+    """Return the scores of the probe; `labels` where not all of train is in `train`."""
+    features = Features(
+        train=train,
+        labels=dataset.train.labels if labels is None else labels,
+        test=test,
+        state=STATE,
     )
-    model = make_pipeline(vectors, LinearSVC(random_state=seed))
-    model.fit(list(dataset.train.samples), dataset.train.labels)
-    return np.asarray(model.predict(list(dataset.test.samples)), np.int64)
+    scores, arrays = probe_scores(dataset, features, seed=seed)
+    return Outcome(scores=tuple(scores), arrays=arrays)
+
+
+def _raw_bytes(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if dataset.kind not in ("image", "series"):
+        raise NotApplicableError(
+            f"{dataset.name} is {dataset.kind}: its bytes are no magnitudes at fixed "
+            f"places, as those of images and series are"
+        )
+    sizes = {len(s) for s in (*dataset.train.samples, *dataset.test.samples)}
+    if len(sizes) > 1:
+        raise NotApplicableError(
+            f"{dataset.name} has samples of {len(sizes)} sizes; raw features need one"
+        )
+    train, test = (
+        np.frombuffer(b"".join(split.samples), np.uint8)
+        .reshape(len(split.samples), -1)
+        .astype(np.float64)
+        for split in (dataset.train, dataset.test)
+    )
+    return train, test
+
+
+def _log_lengths(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    train, test = (
+        np.log1p([[len(sample)] for sample in split.samples])
+        for split in (dataset.train, dataset.test)
+    )
+    if np.ptp(np.concatenate([train, test])) == 0:
+        raise NotApplicableError(
+            f"{dataset.name} has samples of one length, which tells nothing"
+        )
+    return train, test
+
+
+def _ngram_landmarks(dataset: Dataset, seed: int) -> Outcome:
+    landmarks = draw_landmarks(dataset, Parameters(), seed=seed)
+    train = ngram_distances(dataset, landmarks, landmarks.rest.samples)
+    test = ngram_distances(dataset, landmarks, dataset.test.samples)
+    return _probed(dataset, train, test, landmarks.rest.labels, seed=seed)
+
+
+def ngram_distances(
+    dataset: Dataset, landmarks: Landmarks, samples: tuple[bytes, ...]
+) -> NDArray[np.float64]:
+    """Return 1 - cosine of byte 3-gram counts of samples and shards, less the row's mean.
+
+    Damashek 1995, "Gauging similarity with n-grams: language-independent categorization of
+    text", Science 267. A sample without a 3-gram is at distance 1 from all.
+
+    Returns:
+        Shape (n, m), no unit.
+    """
+    shards = tuple(b"".join(shard) for shard in shard_samples(dataset, landmarks))
+    counts = gram_counts(samples, (GRAM_BYTES,)), gram_counts(shards, (GRAM_BYTES,))
+    products = (counts[0] @ counts[1].T).toarray()
+    norms = [np.sqrt(table.multiply(table).sum(axis=1)) for table in counts]
+    scale = np.maximum(np.outer(*norms), 1)
+    similar = np.asarray(products / scale, np.float64)
+    centred: NDArray[np.float64] = similar.mean(axis=1, keepdims=True) - similar
+    return centred
 
 
 def _true_source(dataset: Dataset) -> Outcome:

@@ -17,7 +17,7 @@ class Score:
 
     Attributes:
         name: field's term, such as "heldout_bpb" or "balanced_accuracy".
-        unit: "bits/byte", "bytes", "fraction", "bits/label", "bits".
+        unit: "bits/byte", "bytes", "fraction", "bits/label", "bits", "ratio", "MB/s".
         state: what the compressor knew: "unfitted", "fit(train)", "fit(class)", ...
         route: how a conditional code is realised, or "difference"; "" without condition.
         n: test samples behind the value.

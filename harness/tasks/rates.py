@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from harness.coding import NO_ARTIFACT, code_each, code_stream
 from harness.compressor import Bits, Codec, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.stats import ratio_interval
+from harness.tasks.classify import DEDUPLICATED
 from harness.tasks.outcome import Coded, Outcome, Score
-from harness.units import bits_per_byte, bytes_to_bits
+from harness.tasks.task import Inputs, NoParameters, Task
+from harness.tasks.two_part import Heldout, two_part_scores
+from harness.units import bits_per_byte, bits_to_bytes, bytes_to_bits
 
-VERSION = 1
 N_DECODED = 32
 """Isolated codes decoded where each decode primes the whole prefix again."""
+PRIMED_ROUTES = ("suffix", "flush")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,47 +35,104 @@ class _Rated:
     realised_all: bool = True
 
 
-def run(
-    unfitted: Compressor, fitted: Compressor, dataset: Dataset, *, seed: int
-) -> Outcome:
-    """Return the rates of one compressor on the test split, and the bytes behind them.
-
-    Args:
-        unfitted: the compressor as its spec says.
-        fitted: the same after fit(train).
-        dataset: train and test in their seeded order.
-        seed: of the intervals and of the subset that is decoded.
-    """
-    rated = (
-        [] if "fit" in unfitted.needs else _pair(unfitted, dataset, seed, fitted=False)
-    )
-    rated += _pair(fitted, dataset, seed, fitted=True)
+def run(inputs: Inputs, _: NoParameters) -> Outcome:
+    """Return the rates of one compressor on the test split, and the bytes behind them."""
+    unfitted, dataset, seed = inputs.unfitted, inputs.dataset, inputs.seed
+    rated: list[_Rated] = []
+    if "fit" not in unfitted.needs:
+        rated += _pair(unfitted, dataset, seed, fitted=False)
+    if dataset.train.samples:
+        rated += _pair(inputs.fitted, dataset, seed, fitted=True)
     rng = np.random.default_rng([seed, 1])
     scores = [_score(rate, unfitted, dataset, rng) for rate in rated]
-    n, size = len(dataset.test.samples), dataset.test.n_bytes
-    empty = bytes_to_bits(len(_code_of_nothing(fitted)))
-    share = (
-        1 if isinstance(fitted, Stepwise) else n
-    )  # streams of a model share one coder
-    scores += [
+    scores += _empty_messages(inputs) + _two_part(inputs, rated)
+    scores += _file_sizes(inputs.dataset, rated)
+    arrays = {f"{rate.name}_bits": rate.per_sample for rate in rated}
+    arrays["n_bytes"] = np.array([len(sample) for sample in dataset.test.samples])
+    coded = [rate.coded for rate in rated]
+    kept = without_duplicates(dataset)
+    if kept is not None and dataset.train.samples:
+        again = _pair(inputs.fitted, kept, seed, fitted=True)
+        scores += [
+            replace(score, name=score.name + DEDUPLICATED)
+            for score in (_score(rate, unfitted, kept, rng) for rate in again)
+        ]
+        coded += [replace(rate.coded, name=rate.name + DEDUPLICATED) for rate in again]
+    return Outcome(scores=tuple(scores), arrays=arrays, coded=tuple(coded))
+
+
+def without_duplicates(dataset: Dataset) -> Dataset | None:
+    """Return the data set less the test samples that duplicate train; None if none do."""
+    if dataset.duplicated is None or not dataset.duplicated.any():
+        return None
+    kept = np.flatnonzero(~dataset.duplicated)
+    if not len(kept):
+        return None
+    return replace(dataset, test=dataset.test.take(kept), duplicated=None)
+
+
+def _empty_messages(inputs: Inputs) -> list[Score]:
+    """Return what ending each code costs, and what the code of nothing costs."""
+    dataset, scores = inputs.dataset, []
+    if dataset.train.samples:
+        empty = bytes_to_bits(len(_code_of_nothing(inputs.fitted)))
+        # The streams of a model share one coder.
+        n = len(dataset.test.samples)
+        n_codes = 1 if isinstance(inputs.fitted, Stepwise) else n
+        scores.append(
+            Score(
+                name="termination_bpb",
+                value=bits_per_byte(n_codes * empty, dataset.test.n_bytes),
+                unit="bits/byte",
+                state="fit(train)",
+                n=n,
+            )
+        )
+    if "fit" not in inputs.unfitted.needs:
+        overhead = len(_code_of_nothing(inputs.unfitted))
+        scores.append(
+            Score(name="overhead_bytes", value=overhead, unit="bytes", state="unfitted")
+        )
+    return scores
+
+
+def _two_part(inputs: Inputs, rated: Sequence[_Rated]) -> list[Score]:
+    """Return the held-out rate with the artifact's weight on it."""
+    bits = {rate.name: rate.bits for rate in rated}
+    if "heldout" not in bits:
+        return []
+    size, n = inputs.dataset.test.n_bytes, len(inputs.dataset.test.samples)
+    held = Heldout(
+        bits=bits["heldout"],
+        n_bytes=size,
+        n=n,
+        route=inputs.unfitted.route,
+        realised="decoded",
+    )
+    free = [
+        bits_per_byte(bits[name], size) for name in ("cold", "stream") if name in bits
+    ]
+    return two_part_scores(
+        held, artifact_bits=inputs.artifact_bits, artifact_free_bpb=free
+    )
+
+
+def _file_sizes(dataset: Dataset, rated: Sequence[_Rated]) -> list[Score]:
+    """Return the coded size of each file of a corpus, each coded alone."""
+    cold = [rate.per_sample for rate in rated if rate.name == "cold"]
+    if not cold or len(dataset.names) != len(dataset.test.samples):
+        return []
+    return [
         Score(
-            name="termination_bpb",
-            value=bits_per_byte(share * empty, size),
-            unit="bits/byte",
-            state="fit(train)",
-            n=n,
-        ),
-        Score(
-            name="overhead_bytes",
-            value=len(_code_of_nothing(unfitted)),
+            name=f"coded_bytes:{name}",
+            value=bits_to_bytes(float(bits)),
             unit="bytes",
             state="unfitted",
-        ),
+            n=1,
+            realised="decoded",
+        )
+        for name, bits in zip(dataset.names, cold[0], strict=True)
     ]
-    arrays = {f"{rate.name}_bits": rate.per_sample for rate in rated}
-    return Outcome(
-        scores=tuple(scores), arrays=arrays, coded=tuple(rate.coded for rate in rated)
-    )
 
 
 def _pair(
@@ -83,7 +144,8 @@ def _pair(
     alone, stream = ("isolated", "heldout") if fitted else ("cold", "stream")
     state = "fit(train)" if fitted else "unfitted"
     chosen = samples
-    if isinstance(compressor, Codec) and compressor.route == "suffix" and fitted:
+    primed = isinstance(compressor, Codec) and compressor.route in PRIMED_ROUTES
+    if primed and fitted:
         rng = np.random.default_rng([seed, 4])
         picked = rng.permutation(len(samples))[:N_DECODED]
         chosen = tuple(samples[i] for i in picked)
@@ -156,3 +218,13 @@ def _artifact(compressor: Compressor, *, fitted: bool) -> bytes:
 def _code_of_nothing(compressor: Compressor) -> bytes:
     (code,) = code_each(compressor, [b""], artifact=NO_ARTIFACT)
     return code
+
+
+TASK = Task(
+    name="rates",
+    version=2,
+    run=run,
+    reads_fit=True,
+    weight=2.0,
+    title="bits per byte: cold, stream, held-out, isolated; all decoded",
+)

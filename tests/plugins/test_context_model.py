@@ -14,7 +14,7 @@ from harness import START, SpecError, Stepwise
 from harness.coding import check_frequencies, decode, encode
 from harness.registry import load_plugin
 
-PATH = Path(__file__).parents[2] / "plugins" / "context_model.py"
+PATH = Path(__file__).parents[2] / "plugins" / "context_model"
 TOTAL = 1 << 24
 CORPUS = [b"the cat sat on the mat. ", b"the dog sat on the log. "]
 TEXTS = [b"the hog sat", b"", b"abracadabra abracadabra", b"\x00\xff\x00", b"mat"]

@@ -1,0 +1,54 @@
+"""The `bitprobe` command, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+from harness.cli import parts, results
+from harness.errors import HarnessError, UsageError
+
+app = typer.Typer(
+    help="Does better compression give better representations?",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.command("run")(results.run_suite)
+app.command("report")(results.report)
+app.command("compare")(results.compare)
+app.command("list")(parts.list_parts)
+app.command("fetch")(parts.fetch)
+app.command("audit")(parts.audit)
+app.command("check")(parts.check)
+app.command("new")(parts.new)
+app.command("doctor")(parts.doctor)
+
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; an error of the user's is one line and exit code 2."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    try:
+        code = int(app(standalone_mode=False) or 0)
+    except TyperException as error:
+        _fail(f"{error.format_message().rstrip('.')}; see bitprobe --help", 2)
+    except UsageError as error:
+        _fail(str(error), 2)
+    except HarnessError as error:
+        _fail(str(error), 1)
+    except typer.Abort:
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # as typer answers Ctrl-C
+        _fail("stopped; records are kept, run again to resume", code)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"bitprobe: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,206 @@
+"""Code lengths are those of the codes, whichever way they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from harness import coding
+from harness.compressor import Bits, Codec, Stepwise
+from harness.conformance.subject import (
+    Check,
+    State,
+    Subject,
+    attempt,
+    fail,
+    not_a_codec,
+    not_stepwise,
+    tolerance,
+    without_bitstream,
+)
+from harness.units import bits_to_bytes, bytes_to_bits
+
+EXCESS_SHARE, EXCESS_BITS = 0.005, 64.0
+
+
+def same_lengths(
+    got: Bits, want: Bits, names: Sequence[str], asked: tuple[str, str], rtol: float
+) -> None:
+    """Raise ConformanceError where two ways to the same code lengths differ.
+
+    Args:
+        got: lengths in bits, shape (n,).
+        want: likewise, from the way that is right by definition.
+        names: what a message calls the n inputs.
+        asked: how each was asked for.
+        rtol: relative difference allowed.
+    """
+    check_shape(got, (len(names),), asked[0])
+    wrong = ~np.isclose(got, want, rtol=rtol, atol=1e-6 * (rtol > 0))
+    if wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        fail(
+            f"{names[i]}: {asked[0]} gave {got[i]:.6g} bits, {asked[1]} {want[i]:.6g};"
+            " make both the same length"
+        )
+
+
+def check_shape(got: object, shape: tuple[int, ...], asked: str) -> None:
+    """Raise ConformanceError unless these are finite lengths of this shape."""
+    if not isinstance(got, np.ndarray) or got.dtype != np.float64:
+        kind = getattr(got, "dtype", type(got).__name__)
+        fail(f"{asked} gave {kind}; return a float64 array")
+    if got.shape != shape:
+        fail(f"{asked} gave shape {got.shape}, wanted {shape}; one length per input")
+    if not (np.isfinite(got) & (got >= 0)).all():
+        fail(f"{asked} gave {got.min()} bits; a length is finite and not negative")
+
+
+def _batch(subject: Subject) -> str:
+    rtol = tolerance(subject.compressor)
+    cases = subject.few
+    samples = [case.data for case in cases]
+    for state in subject.states:
+        with attempt(f"code_lengths of {len(cases)} inputs, {state.label},"):
+            together = state.code_lengths(samples)
+            alone = [state.code_lengths([sample]) for sample in samples]
+            none = state.code_lengths([])
+        for one in alone:
+            check_shape(one, (1,), f"code_lengths of 1 input, {state.label},")
+        asked = ("code_lengths of a batch", "of the input alone")
+        names = [f"{case}, {state.label}" for case in cases]
+        same_lengths(together, np.concatenate(alone), names, asked, rtol)
+        check_shape(none, (0,), f"code_lengths([]), {state.label},")
+    return ""
+
+
+def _pairs(subject: Subject) -> str:
+    picked = [case for case in subject.cases if case.name in _PAIRED]
+    xs, ys = picked[:3], picked[1:]
+    names = [f"{x} followed by {y}" for x in xs for y in ys]
+    for state in (*subject.cold_states, *subject.fitted_states[:1]):
+        model = state.compressor
+        with attempt(f"pair_code_lengths, {state.label},"):
+            got = model.pair_code_lengths([x.data for x in xs], [y.data for y in ys])
+            none = model.pair_code_lengths([], [b"a"])
+            want = [state.code_lengths([x.data + y.data for y in ys]) for x in xs]
+        check_shape(got, (len(xs), len(ys)), "pair_code_lengths")
+        check_shape(none, (0, 1), "pair_code_lengths([], [1 input])")
+        asked = ("pair_code_lengths", "code_lengths of the concatenation")
+        same_lengths(got.ravel(), np.concatenate(want), names, asked, tolerance(model))
+    return ""
+
+
+_PAIRED = ("empty input", "repeats", "random bytes", "text")
+
+
+def _coded(subject: Subject) -> str:
+    for state in subject.states:
+        with attempt(f"coding {len(subject.few)} inputs, {state.label},"):
+            got = [state.code_lengths([case.data]) for case in subject.few]
+            codes = [state.encode(case.data) for case in subject.few]
+        want = np.array([bytes_to_bits(len(code)) for code in codes], np.float64)
+        asked = ("code_lengths", "8 times the bytes of compress")
+        names = [f"{case}, {state.label}" for case in subject.few]
+        same_lengths(np.concatenate(got), want, names, asked, 0.0)
+    return ""
+
+
+def _packed(subject: Subject) -> str:
+    codec = subject.compressor
+    if not isinstance(codec, Codec):
+        return ""
+    _same_packed(subject, codec.packed_lengths, codec.pack, "pack")
+    if codec.route != "none" and codec.window != 0:
+        prefix = codec.prefix(subject.context)
+        _same_packed(
+            subject,
+            lambda samples: codec.packed_lengths_after(samples, prefix),
+            lambda sample: codec.pack_after(sample, prefix),
+            "pack_after",
+        )
+    return ""
+
+
+def _same_packed(
+    subject: Subject,
+    lengths: Callable[[Sequence[bytes]], Bits],
+    pack: Callable[[bytes], bytes],
+    name: str,
+) -> None:
+    fast = {"pack": "packed_lengths", "pack_after": "packed_lengths_after"}[name]
+    with attempt(f"{fast} of the inputs"):
+        got = lengths(subject.samples)
+        codes = [pack(sample) for sample in subject.samples]
+    want = np.array([bytes_to_bits(len(code)) for code in codes], np.float64)
+    names = [str(case) for case in subject.cases]
+    same_lengths(got, want, names, (fast, f"8 times the bytes of {name}"), 0.0)
+
+
+def _near_ideal(subject: Subject) -> str:
+    for state in subject.states:
+        model = state.compressor
+        if isinstance(model, Stepwise):
+            _check_ideal(subject, model, state)
+            if not without_bitstream(model):
+                _check_excess(subject, model, state)
+    return ""
+
+
+def _check_ideal(subject: Subject, model: Stepwise, state: State) -> None:
+    with attempt(f"code_lengths of the inputs, {state.label},"):
+        got = state.code_lengths(subject.samples)
+        want = Stepwise.code_lengths(model, subject.samples, context=state.context)
+    asked = ("code_lengths", "the frequencies say")
+    names = [f"{case}, {state.label}" for case in subject.cases]
+    same_lengths(got, want, names, asked, tolerance(model))
+
+
+def _check_excess(subject: Subject, model: Stepwise, state: State) -> None:
+    """Raise where the code is too long.
+
+    It may be shorter: the coder gives a symbol of frequency 1 a little more than that.
+    """
+    what = f"the {len(subject.samples)} inputs together, {state.label}"
+    with attempt(f"coding {what},"):
+        ideal = float(state.code_lengths(subject.samples).sum())
+        payload = coding.payload_of(model, subject.samples, context=state.context)
+    coded = bytes_to_bits(len(payload))
+    if coded > (1 + EXCESS_SHARE) * ideal + EXCESS_BITS:
+        fail(
+            f"{what}: coded in {bits_to_bytes(coded):.0f} bytes, code_lengths says"
+            f" {bits_to_bytes(ideal):.0f}; take lengths from the frequencies coded"
+        )
+
+
+CHECKS = (
+    Check(
+        name="batch_is_one_by_one",
+        claim="code_lengths of a batch are those of its samples alone",
+        run=_batch,
+    ),
+    Check(
+        name="pair_lengths",
+        claim="pair_code_lengths are code_lengths of the concatenations",
+        run=_pairs,
+    ),
+    Check(
+        name="lengths_are_coded",
+        claim="code_lengths are 8 times the bytes that compress returns",
+        run=_coded,
+        not_for=not_a_codec,
+    ),
+    Check(
+        name="packed_lengths",
+        claim="the fast packed lengths are those of pack and pack_after",
+        run=_packed,
+        not_for=not_a_codec,
+    ),
+    Check(
+        name="near_ideal_length",
+        claim="lengths follow from the frequencies, codes within 0.5 % + 64 bits of them",
+        run=_near_ideal,
+        not_for=not_stepwise,
+    ),
+)

@@ -1,0 +1,64 @@
+"""Which job next: longest first, by what the same cell took before on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from harness.data.card import load_card
+from harness.data.fetch import cache_folder, write_atomic
+from harness.job import FIT, Job
+from harness.store import Store
+
+HISTORY_FILE = "seconds.json"
+SECONDS_PER_SAMPLE = 5e-4
+LEAST_SECONDS = 0.05
+
+
+def expected_seconds(jobs: Sequence[Job], history: Mapping[str, float]) -> list[float]:
+    """Return a guess of how long each job takes: as long as last time, or by its size."""
+    return [history.get(job.cell, _by_size(job)) for job in jobs]
+
+
+def longest_first(jobs: Sequence[Job], seconds: Sequence[float]) -> list[Job]:
+    """Return the jobs, longest first; a fit counts with all that waits for it."""
+    behind: dict[str, float] = {}
+    for job, expected in zip(jobs, seconds, strict=True):
+        if job.fit_key:
+            behind[job.fit_key] = behind.get(job.fit_key, 0.0) + expected
+    total = {
+        job.key: expected + behind.get(job.key, 0.0)
+        for job, expected in zip(jobs, seconds, strict=True)
+    }
+    return sorted(jobs, key=lambda job: (-total[job.key], job.key))
+
+
+def read_history() -> dict[str, float]:
+    """Return seconds by cell, empty on a new machine."""
+    try:
+        found = json.loads((cache_folder() / HISTORY_FILE).read_text())
+        return {str(cell): float(seconds) for cell, seconds in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}  # it only guides the order; without it jobs are guessed by size
+
+
+def remember(jobs: Sequence[Job], store: Store) -> None:
+    """Add what these jobs took to the history."""
+    history = read_history()
+    for job in jobs:
+        record = store.read(job.key)
+        if record and "wall_seconds" in record["cost"]:
+            cost = record["cost"]
+            wall = cost["wall_seconds"] + cost.get("decode_wall_seconds", 0.0)
+            history[job.cell] = round(wall, 3)
+    text = json.dumps(history, sort_keys=True, indent=0)
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    write_atomic(cache_folder() / HISTORY_FILE, text.encode())
+
+
+def _by_size(job: Job) -> float:
+    card = load_card(job.dataset)
+    n = min(job.n_train or card.n_train, card.n_train)
+    if job.task != FIT:
+        n += min(job.n_test or card.n_test, card.n_test)
+    return LEAST_SECONDS + SECONDS_PER_SAMPLE * n * job.weight

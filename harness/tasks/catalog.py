@@ -1,0 +1,32 @@
+"""All readouts by name: the one list that the planner, the worker and the CLI share."""
+
+from __future__ import annotations
+
+from harness.tasks import (
+    class_adapt,
+    class_scratch,
+    landmark_probe,
+    ncd_knn,
+    prequential,
+    rates,
+    speed,
+    window,
+)
+from harness.tasks.task import Task
+
+FIT_VERSION = 1
+BASELINE_VERSION = 2
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        rates.TASK,
+        prequential.TASK,
+        class_scratch.TASK,
+        class_adapt.TASK,
+        landmark_probe.TASK,
+        ncd_knn.TASK,
+        window.TASK,
+        speed.TASK,
+    )
+}

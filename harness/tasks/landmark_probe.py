@@ -1,0 +1,224 @@
+"""Probe how much each of m shards of raw text helps with a sample (SCIENCE: landmark_probe).
+
+Feature j of sample x is (C(x | s_j) - mean_j C(x | s_j)) / |x|, in bits per byte: which
+text is like x, freed of how compressible x is. Landmarks by dissimilarity are those of
+Pekalska and Duin 2005, "The Dissimilarity Representation for Pattern Recognition".
+
+The shards are drawn without their labels from at most half of train. A sample that lies in
+a shard costs nothing after it, unlike any test sample: such samples train no probe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import stats
+from harness.compressor import Bits, Compressor
+from harness.data.dataset import Dataset, Split
+from harness.errors import NotApplicableError, SuiteError
+from harness.tasks.class_code import require_route
+from harness.tasks.outcome import Outcome, Score
+from harness.tasks.probe import Features, probe_scores
+from harness.tasks.task import Inputs, Task
+
+SHARD_BYTES = 4096
+N_SHARDS = 64
+MIN_SHARDS = 2
+MAX_SHARE = 0.5
+"""Most that shards may take of the bytes of train."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """How many shards, at most; the bytes of each; and whether to add what costs time.
+
+    extras: label code length, few-label accuracy and the permuted control.
+    """
+
+    n_shards: int = N_SHARDS
+    shard_bytes: int = SHARD_BYTES
+    extras: bool = True
+
+    def __post_init__(self) -> None:
+        if self.n_shards < MIN_SHARDS or self.shard_bytes < 1:
+            raise SuiteError(
+                f"landmark_probe: n_shards is {self.n_shards} and shard_bytes is "
+                f"{self.shard_bytes}; give at least {MIN_SHARDS} and 1"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landmarks:
+    """Shards, and the train samples in none of them.
+
+    Attributes:
+        members: per shard, indices into train, in order.
+        rest: the train samples that train the probe, in their order.
+    """
+
+    members: tuple[NDArray[np.int64], ...]
+    rest: Split
+
+
+def run(inputs: Inputs, parameters: Parameters) -> Outcome:
+    """Return the scores of the probe, the rate of the state it read, and the features.
+
+    `landmark_bpb` is the mean over shards of C(test | s_j), per byte of test.
+
+    Raises:
+        NotApplicableError: there are no labels, the compressor has no route, or train is
+            too small for two shards.
+    """
+    compressor, dataset, seed = inputs.unfitted, inputs.dataset, inputs.seed
+    require_route(compressor, dataset)
+    landmarks = draw_landmarks(dataset, parameters, seed=seed)
+    shards = shard_samples(dataset, landmarks)
+    train, test = landmarks.rest.samples, dataset.test.samples
+    lengths = conditional_lengths(compressor, shards, (*train, *test), seed=seed)
+    features = landmark_features(lengths, (*train, *test))
+    scores, arrays = probe_scores(
+        dataset,
+        Features(
+            train=features[: len(train)],
+            labels=landmarks.rest.labels,
+            test=features[len(train) :],
+            state=_state(compressor),
+            route=compressor.route,
+        ),
+        seed=seed,
+        extras=parameters.extras,
+    )
+    rate = _rate(compressor, lengths[len(train) :], test, seed=seed)
+    arrays |= {
+        "features_train": features[: len(train)],
+        "features_test": features[len(train) :],
+        "labels_train": landmarks.rest.labels,
+        "shard_of_member": np.repeat(np.arange(len(shards)), [*map(len, shards)]),
+        "member": np.concatenate(landmarks.members),
+    }
+    return Outcome(scores=(rate, *scores), arrays=arrays)
+
+
+def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> Landmarks:
+    """Return shards of whole train samples and their separators, the same for everyone.
+
+    Samples come in one seeded, class-blind order; a shard ends before the sample that
+    would carry it over its size, so each is short of it by less than that sample. Samples
+    longer than a shard are left to the probe. All shards together take at most half of
+    the bytes of the others, so that the probe keeps samples of every length.
+
+    Raises:
+        NotApplicableError: that half does not hold two shards.
+    """
+    samples = dataset.train.samples
+    sizes = np.array([len(s) + len(dataset.separator) for s in samples], np.int64)
+    order = np.random.default_rng([seed, 9]).permutation(len(samples))
+    order = order[sizes[order] <= parameters.shard_bytes]
+    n_bytes = int(sizes[order].sum())
+    n_affordable = int(MAX_SHARE * n_bytes) // parameters.shard_bytes
+    n_shards = min(parameters.n_shards, n_affordable)
+    shards = _pack(order, sizes, parameters.shard_bytes)[:n_shards]
+    if len(shards) < MIN_SHARDS:
+        raise NotApplicableError(
+            f"{dataset.name}: train has {n_bytes} bytes in samples that fit in a shard of "
+            f"{parameters.shard_bytes}, half of which makes {len(shards)} shards; "
+            f"{MIN_SHARDS} are needed: raise train or lower shard_bytes"
+        )
+    inside = np.isin(np.arange(len(samples)), np.concatenate(shards))
+    rest = dataset.train.take(np.flatnonzero(~inside))
+    return Landmarks(members=tuple(shards), rest=rest)
+
+
+def _pack(
+    order: NDArray[np.int64], sizes: NDArray[np.int64], shard_bytes: int
+) -> list[NDArray[np.int64]]:
+    """Return the order cut into runs, each ended by the next sample, which is too long."""
+    shards, start, filled = [], 0, 0
+    for position, index in enumerate(order):
+        if filled + sizes[index] > shard_bytes:
+            shards.append(order[start:position])
+            start, filled = position, 0
+        filled += int(sizes[index])
+        if filled == shard_bytes:
+            shards.append(order[start : position + 1])
+            start, filled = position + 1, 0
+    return shards  # a last run that nothing ended is no shard
+
+
+def shard_samples(dataset: Dataset, landmarks: Landmarks) -> list[list[bytes]]:
+    """Return, per shard, its samples, each ended by the separator."""
+    return [
+        [dataset.train.samples[i] + dataset.separator for i in chosen]
+        for chosen in landmarks.members
+    ]
+
+
+def conditional_lengths(
+    compressor: Compressor,
+    shards: list[list[bytes]],
+    samples: tuple[bytes, ...],
+    *,
+    seed: int,
+) -> Bits:
+    """Return C(x | s_j) in bits, shape (n, m): one batch of all samples per shard.
+
+    The shard is the context; a model that knows nothing before `fit` is fitted on it.
+    """
+    lengths = np.empty((len(samples), len(shards)))
+    for j, shard in enumerate(shards):
+        if "fit" in compressor.needs:
+            fitted = compressor.fit(shard, seed=seed)
+            lengths[:, j] = fitted.code_lengths(samples)
+        else:
+            lengths[:, j] = compressor.code_lengths(samples, context=b"".join(shard))
+    return lengths
+
+
+def landmark_features(
+    distances: NDArray[np.float64], samples: tuple[bytes, ...]
+) -> NDArray[np.float64]:
+    """Return distances to shards less their mean per sample, per byte: (n, m).
+
+    An empty sample counts as one byte.
+    """
+    n_bytes = np.maximum([len(sample) for sample in samples], 1)
+    centred = distances - distances.mean(axis=1, keepdims=True)
+    features: NDArray[np.float64] = centred / n_bytes[:, None]
+    return features
+
+
+def _state(compressor: Compressor) -> str:
+    return "fit(shard)" if "fit" in compressor.needs else "shard as context"
+
+
+def _rate(
+    compressor: Compressor, lengths: Bits, samples: tuple[bytes, ...], *, seed: int
+) -> Score:
+    bits = lengths.mean(axis=1)
+    n_bytes = np.array([len(sample) for sample in samples], np.float64)
+    low, high = stats.ratio_interval(bits, n_bytes, np.random.default_rng([seed, 10]))
+    return Score(
+        name="landmark_bpb",
+        value=float(bits.sum() / n_bytes.sum()),
+        unit="bits/byte",
+        state=_state(compressor),
+        route=compressor.route,
+        n=len(samples),
+        ci_low=low,
+        ci_high=high,
+        realised="likelihood",
+        note=f"mean over {lengths.shape[1]} shards, not decoded; given this split",
+    )
+
+
+TASK = Task(
+    name="landmark_probe",
+    version=1,
+    run=run,
+    parameters=Parameters,
+    weight=20.0,
+    title="a linear probe on how much each shard of raw text helps with a sample",
+)

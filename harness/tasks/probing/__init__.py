@@ -1,0 +1,1 @@
+"""Linear probes: features and labels in, answers and label code lengths out."""

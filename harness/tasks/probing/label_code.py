@@ -1,0 +1,128 @@
+"""How many bits the labels cost a receiver who has the features: an online code.
+
+Voita and Titov 2020, "Information-theoretic probing with minimum description length"
+(arXiv:2003.12298), section 2.2.2: labels are sent in blocks, each coded by a probe fitted
+on the blocks before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.tasks.probing.logistic import (
+    STRENGTHS,
+    Floats,
+    Labels,
+    Probe,
+    Scaler,
+    check_features,
+    fit_logistic,
+    standardise,
+)
+
+BLOCK_ENDS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
+"""Where blocks end, as shares of the labels."""
+N_ORDERS = 3
+TEMPERATURES = (1.0, 0.125, 0.25, 0.5, 2.0, 4.0, 8.0)
+
+
+def label_bits(features: Floats, labels: Labels, n_classes: int, seed: int) -> float:
+    """Return the code length of the labels given the features, bits per label.
+
+    Mean over three seeded orders. Features are known to the receiver, so they are
+    standardised with all of them; nothing else looks ahead.
+
+    Args:
+        features: shape (n, d).
+        labels: shape (n,), below n_classes.
+        n_classes: K; the first block costs log2 K bits per label.
+        seed: of the orders.
+
+    Raises:
+        DatasetError: there is no feature, no sample, or a value that is not finite.
+    """
+    check_features(features, labels)
+    scaler = standardise(features)
+    bits = []
+    for order in range(N_ORDERS):
+        rng = np.random.default_rng([seed, 6, order])
+        chosen = rng.permutation(len(labels))
+        ordered = features[chosen], labels[chosen]
+        bits.append(_online_bits(*ordered, n_classes, scaler))
+    return float(np.mean(bits)) / len(labels)
+
+
+def prior_entropy(labels: Labels) -> float:
+    """Return the entropy of the label frequencies, bits per label."""
+    counts = np.bincount(labels)
+    shares = counts[counts > 0] / len(labels)
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def _online_bits(
+    features: Floats, labels: Labels, n_classes: int, scaler: Scaler
+) -> float:
+    """Return the bits of all labels in the order given.
+
+    C and temperature of a block are those that would have coded all earlier blocks best;
+    before there is any, the strongest penalty and temperature 1.
+    """
+    ends = block_ends(len(labels))
+    total = ends[0] * np.log2(n_classes)
+    costs = np.zeros((len(STRENGTHS), len(TEMPERATURES)))
+    for start, stop in pairwise(ends):
+        probes = [
+            fit_logistic(features[:start], labels[:start], n_classes, strength, scaler)
+            for strength in STRENGTHS
+        ]
+        counts = np.bincount(labels[:start], minlength=n_classes)
+        block = slice(start, stop)
+        found = _block_bits(probes, counts, features[block], labels[block])
+        total += float(found.flat[costs.argmin()])
+        costs += found
+    return float(total)
+
+
+def block_ends(n: int) -> list[int]:
+    """Return the ends of the blocks of n labels: rising, at least 1, the last is n."""
+    ends = np.maximum(np.round(np.array(BLOCK_ENDS) * n), 1)
+    return [int(end) for end in np.unique(ends)]
+
+
+def _block_bits(
+    probes: Sequence[Probe],
+    counts: NDArray[np.int64],
+    features: Floats,
+    labels: Labels,
+) -> Floats:
+    """Return the bits of a block under each probe and temperature."""
+    rows = np.arange(len(labels))
+    bits = np.empty((len(probes), len(TEMPERATURES)))
+    for i, probe in enumerate(probes):
+        logits = probe.logits(features)
+        for j, temperature in enumerate(TEMPERATURES):
+            p = probabilities(logits / temperature, counts)
+            bits[i, j] = -np.log2(p[rows, labels]).sum()
+    return bits
+
+
+def probabilities(logits: Floats, counts: NDArray[np.int64]) -> Floats:
+    """Return what the code gives to each class, shape (n, K), rows summing to 1.
+
+    A class not seen yet gets Laplace's 1 / (n_seen + K), those seen share the rest by the
+    softmax of their logits; then p >= 1 / (1000 K), and rows are normalised again.
+    """
+    n_classes = len(counts)
+    seen = counts > 0
+    shifted = logits[:, seen] - logits[:, seen].max(axis=1, keepdims=True)
+    weights = np.exp(shifted)
+    p = np.full((len(logits), n_classes), 1 / (counts.sum() + n_classes))
+    mass = 1 - (n_classes - seen.sum()) * p[0, 0]
+    p[:, seen] = mass * weights / weights.sum(axis=1, keepdims=True)
+    p = np.maximum(p, 1 / (1000 * n_classes))
+    normalised: Floats = p / p.sum(axis=1, keepdims=True)
+    return normalised

@@ -1,0 +1,121 @@
+"""Votes of the nearest samples, every tie shared: exact expectations, nothing drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+TIE = 1e-12
+"""Equal fractions are equal floats; lengths of models carry rounding errors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """What is known of a block of test samples at the k-th distance.
+
+    Attributes:
+        nearer: shape (b, n_classes), train samples strictly nearer, fewer than k in all.
+        tied: shape (b, n_classes), train samples at the k-th distance.
+    """
+
+    nearer: Counts
+    tied: Counts
+
+
+def neighbours(distances: Floats, truth: Floats, k: int) -> Neighbours:
+    """Return, per class, what lies nearer than the k-th distance and what lies on it.
+
+    Args:
+        distances: shape (b, n_train).
+        truth: shape (n_train, n_classes), one-hot labels.
+        k: from 1 to n_train.
+    """
+    kth = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+    nearer = distances < kth - TIE
+    tied = (distances <= kth + TIE) & ~nearer
+    return Neighbours(
+        nearer=np.rint(nearer @ truth).astype(np.int64),
+        tied=np.rint(tied @ truth).astype(np.int64),
+    )
+
+
+def vote_credit(found: Neighbours, k: int) -> Floats:
+    """Return the expected share of each class in the answer: (b, n_classes).
+
+    Where more samples lie at the k-th distance than places are left, every choice among
+    them is equally likely; then classes with equally many votes share the answer.
+    """
+    open_places = k - found.nearer.sum(axis=1)
+    credit = _winners(found.nearer + found.tied)
+    for row in np.flatnonzero(found.tied.sum(axis=1) > open_places):
+        places = int(open_places[row])
+        votes, likely = _completions(found.nearer[row], found.tied[row], places)
+        credit[row] = likely @ _winners(votes)
+    return credit
+
+
+def either_of_two(found: Neighbours, labels: NDArray[np.int64]) -> Floats:
+    """Return how likely one of the two nearest has the right label: an error, as a score.
+
+    Args:
+        found: at the second distance.
+        labels: shape (b,), the true classes.
+    """
+    rows = np.arange(len(labels))
+    places = 2 - found.nearer.sum(axis=1)
+    tied = found.tied.sum(axis=1)
+    wrong = tied - found.tied[rows, labels]
+    missed = np.array(
+        [
+            comb(w, p) / comb(t, p)
+            for w, t, p in zip(
+                wrong.tolist(), tied.tolist(), places.tolist(), strict=True
+            )
+        ]
+    )
+    right: Floats = np.where(found.nearer[rows, labels] > 0, 1.0, 1 - missed)
+    return right
+
+
+def _winners(votes: Counts) -> Floats:
+    """Return 1/|most voted| for each most voted class, 0 for the others."""
+    most = votes == votes.max(axis=1, keepdims=True)
+    share: Floats = most / most.sum(axis=1, keepdims=True)
+    return share
+
+
+def _completions(nearer: Counts, tied: Counts, places: int) -> tuple[Counts, Floats]:
+    """Return all votes that tied samples can complete, and how likely each is.
+
+    Drawing `places` of the tied samples without putting back: hypergeometric.
+    """
+    present = np.flatnonzero(tied)
+    drawn = _draws(len(present), places)
+    drawn = drawn[(drawn <= tied[present]).all(axis=1)]
+    ways = np.array(
+        [[comb(n, d) for d in range(places + 1)] for n in tied[present].tolist()],
+        np.float64,
+    )  # (n_present, places + 1)
+    likely = ways[np.arange(len(present)), drawn].prod(axis=1)
+    votes = np.tile(nearer, (len(drawn), 1))
+    votes[:, present] += drawn
+    return votes, likely / likely.sum()
+
+
+@lru_cache(maxsize=256)
+def _draws(n_classes: int, places: int) -> Counts:
+    """Return every way to draw so many places from classes: (n_ways, n_classes)."""
+    ways = list(combinations_with_replacement(range(n_classes), places))
+    counts = np.zeros((len(ways), n_classes), np.int64)
+    for place in np.array(ways, np.int64).T:
+        counts[np.arange(len(ways)), place] += 1
+    counts.setflags(write=False)  # shared by all callers
+    return counts

@@ -1,0 +1,97 @@
+"""How far back a repetition still helps (SCIENCE: window of context memory).
+
+C(r f r) - C(r f) for incompressible r of 1 KiB and filler f of length d: the window is the
+largest d at which the second r costs under half of the first, C(r). The data set plays no
+part: r and f are seeded random symbols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compressor import Compressor, Stepwise
+from harness.errors import NotApplicableError, SuiteError
+from harness.tasks.outcome import Outcome, Score
+from harness.tasks.task import Inputs, Task
+
+REPEATED_BYTES = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """max_filler_bytes: where the doubling ladder, from 1 KiB on, ends."""
+
+    max_filler_bytes: int = 4 << 20
+
+    def __post_init__(self) -> None:
+        if self.max_filler_bytes < REPEATED_BYTES:
+            raise SuiteError(
+                f"window: max_filler_bytes is {self.max_filler_bytes}; "
+                f"give {REPEATED_BYTES} or more"
+            )
+
+
+def run(inputs: Inputs, parameters: Parameters) -> Outcome:
+    """Return the measured window, and the declared one where it has a limit.
+
+    Raises:
+        NotApplicableError: the compressor codes nothing before it is fitted.
+    """
+    compressor = inputs.unfitted
+    if "fit" in compressor.needs:
+        raise NotApplicableError(
+            f"{compressor.name} must be fitted; what it knows by then is no context"
+        )
+    fillers = ladder(parameters.max_filler_bytes)
+    shares = repeat_costs(compressor, fillers, seed=inputs.seed)
+    measured = max(
+        (d for d, s in zip(fillers, shares, strict=True) if s < 0.5), default=0
+    )
+    notes = ["largest rung of a doubling ladder"]
+    if measured == fillers[-1]:
+        notes.append("the last one: the window may be longer")
+    if compressor.window is None:
+        notes.append("declared without limit")
+    scores = [_bytes("window_bytes", measured, "; ".join(notes))]
+    if compressor.window is not None:
+        scores.append(_bytes("declared_window_bytes", compressor.window, ""))
+    arrays = {"filler_bytes": np.array(fillers), "repeat_cost": np.array(shares)}
+    return Outcome(scores=tuple(scores), arrays=arrays)
+
+
+def ladder(top: int) -> list[int]:
+    """Return filler lengths from 1 KiB on, doubling, none above `top`."""
+    n_rungs = (top // REPEATED_BYTES).bit_length()
+    return [REPEATED_BYTES << rung for rung in range(n_rungs)]
+
+
+def repeat_costs(
+    compressor: Compressor, fillers: list[int], *, seed: int
+) -> list[float]:
+    """Return (C(r f r) - C(r f)) / C(r) for each filler length, coded from nothing."""
+    rng = np.random.default_rng([seed, 6])
+    alphabet = compressor.alphabet if isinstance(compressor, Stepwise) else 256
+    repeated = rng.integers(0, alphabet, REPEATED_BYTES, np.uint8).tobytes()
+    filler = rng.integers(0, alphabet, max(fillers), np.uint8).tobytes()
+    (first,) = compressor.code_lengths([repeated])
+    costs = []
+    for d in fillers:
+        before = repeated + filler[:d]
+        short, long = compressor.code_lengths([before, before + repeated])
+        costs.append(float((long - short) / first))
+    return costs
+
+
+def _bytes(name: str, value: float, note: str) -> Score:
+    return Score(name=name, value=value, unit="bytes", state="unfitted", note=note)
+
+
+TASK = Task(
+    name="window",
+    version=1,
+    run=run,
+    parameters=Parameters,
+    title="how far back a repetition still helps",
+)

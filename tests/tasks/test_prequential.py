@@ -1,0 +1,80 @@
+"""The prequential code decodes, and is as long as the bytes that were written."""
+
+import gzip
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from harness import Codec, NotApplicableError, Stepwise
+from harness.coding import NO_ARTIFACT, decode_stream
+from harness.data.dataset import Dataset, Split
+from harness.registry import load_registry
+from harness.tasks.prequential import TASK, require_adaptive, run
+from harness.tasks.task import Inputs, NoParameters
+
+REGISTRY = load_registry()
+DATA = Dataset(
+    name="lines",
+    kind="text",
+    classes=(),
+    train=Split(samples=(b"the cat sat", b"the dog"), labels=np.empty(0, np.int64)),
+    test=Split(samples=(b"", b"the cat sat on"), labels=np.empty(0, np.int64)),
+    separator=b"\n",
+)
+
+
+def inputs(compressor: object) -> Inputs:
+    return Inputs(
+        unfitted=compressor,
+        fitted=compressor,
+        artifact_bits=0.0,
+        dataset=DATA,
+        seed=0,
+    )
+
+
+def test_the_rate_is_that_of_gzip_on_the_joined_file_over_bytes_without_separators():
+    joined = b"the cat sat\nthe dog\n\nthe cat sat on\n"
+    (score,) = run(inputs(REGISTRY.parse("gzip")), NoParameters()).scores
+    expected = 8 * len(gzip.compress(joined, 9)) / (11 + 7 + 0 + 14)
+    assert (score.name, score.value) == ("prequential_bpb", pytest.approx(expected))
+    assert (score.realised, score.state) == ("decoded", "unfitted")
+
+
+@pytest.mark.parametrize("spec", ["zstd", "ppmd", "context_model(order=2)", "store"])
+def test_train_and_test_come_back_from_the_code_with_nothing_known(spec: str):
+    compressor = REGISTRY.parse(spec)
+    outcome = run(inputs(compressor), NoParameters())
+    (coded,) = outcome.coded
+    assert coded.samples == DATA.train.samples + DATA.test.samples
+    assert not coded.fitted
+    back = decode_stream(
+        compressor,
+        coded.codes[0],
+        [len(sample) for sample in coded.samples],
+        coded.separator,
+        artifact=NO_ARTIFACT,
+    )
+    assert tuple(back) == coded.samples
+    assert outcome.scores[0].value * 32 == pytest.approx(8 * len(coded.codes[0]))
+
+
+def test_what_is_fitted_beforehand_or_stands_still_has_no_prequential_code():
+    @dataclass(frozen=True, kw_only=True)
+    class Still(type(REGISTRY.parse("context_model"))):
+        name = "still"
+        adapts = False
+
+    @dataclass(frozen=True, kw_only=True)
+    class Needy(type(REGISTRY.parse("store"))):
+        name = "needy"
+        needs = frozenset({"fit"})
+
+    assert issubclass(Still, Stepwise)
+    assert issubclass(Needy, Codec)
+    with pytest.raises(NotApplicableError, match="still does not learn"):
+        require_adaptive(Still())
+    with pytest.raises(NotApplicableError, match="needy must be fitted"):
+        run(inputs(Needy()), NoParameters())
+    assert not TASK.reads_fit
