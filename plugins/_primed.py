@@ -1,0 +1,168 @@
+"""Prime a coder once, then fork per sample: what follows a prefix, at a sample's cost.
+
+A library for plugins whose codec streams but cannot be copied. The primed coder lives in a
+small process of its own, started by a real exec (no site, no numpy: little to fork), which
+reads its whole batch, primes, and forks one child per sample; each child writes its bytes
+to the same pipe and ends. One child runs at a time: a job keeps to one core. Helper and
+children die with whoever asked (PR_SET_PDEATHSIG; a closed pipe elsewhere).
+
+This file is both the library and the program of the helper, so it imports little.
+"""
+
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_PR_SET_PDEATHSIG = 1
+_LENGTH = struct.Struct("<q")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to make a streaming coder, and what its methods are called.
+
+    Attributes:
+        module: dotted name of a module, not a package; it is imported without its parents,
+            whose own imports cost more than everything else.
+        factory: the coder's class in it.
+        args, kwargs: given to it; plain JSON values.
+        feed: method that takes bytes and returns what they let out.
+        finish: method that ends the stream.
+        seal: method called between prefix and sample, "" for none; it flushes the prefix.
+        chunk: bytes of the prefix per call of `feed`, 0 for all at once.
+    """
+
+    module: str
+    factory: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    feed: str
+    finish: str
+    seal: str = ""
+    chunk: int = 0
+
+
+def tails_after(
+    recipe: Recipe, prefix: bytes, samples: Sequence[bytes]
+) -> tuple[int, list[bytes]]:
+    """Return how many bytes the prefix let out, and what follows them for each sample.
+
+    Raises:
+        CodingError: the helper did not give all its codes.
+    """
+    from harness import CodingError
+
+    parcels = [json.dumps(asdict(recipe)).encode(), prefix, *samples]
+    batch = b"".join(_LENGTH.pack(len(parcel)) + parcel for parcel in parcels)
+    command = [sys.executable, "-I", "-S", __file__, str(os.getpid())]
+    command += [_folder_of(recipe.module)]
+    # `run` reads and writes at once, and kills the helper if it is interrupted itself.
+    done = subprocess.run(command, input=batch, capture_output=True, check=False)
+    answers = _parcels(done.stdout)
+    if done.returncode or len(answers) != len(samples) + 1:
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise CodingError(
+            f"the primed {recipe.module} coder ended with status {done.returncode} after "
+            f"{len(answers)} of {len(samples) + 1} answers: {said[0] if said else 'silent'}"
+        )
+    return _LENGTH.unpack(answers[0])[0], answers[1:]
+
+
+def suffix_lengths(
+    recipe: Recipe, prefix: bytes, samples: Sequence[bytes]
+) -> list[int]:
+    """Return the bytes of each sample's code by the suffix route, as `pack_after` counts."""
+    from harness.compressor import shared_length, varint
+
+    _, (end, *tails) = tails_after(recipe, prefix, [b"", *samples])
+    shares = [shared_length(end, tail) for tail in tails]
+    return [
+        len(varint(len(end) - shared)) + len(tail) - shared
+        for shared, tail in zip(shares, tails, strict=True)
+    ]
+
+
+def _folder_of(module: str) -> str:
+    """Return the folder a module lies in."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module named {module!r}", name=module)
+    return str(Path(spec.origin).parent)
+
+
+def _parcels(data: bytes) -> list[bytes]:
+    """Return the whole length-prefixed parcels in `data`."""
+    found, start = [], 0
+    while start + _LENGTH.size <= len(data):
+        end = start + _LENGTH.size + _LENGTH.unpack_from(data, start)[0]
+        if end > len(data):
+            break
+        found.append(data[start + _LENGTH.size : end])
+        start = end
+    return found
+
+
+def _serve(parent: int, folder: str, batch: bytes, out: BinaryIO) -> None:
+    """Answer one batch: the length of the head, then a tail for each sample."""
+    die_with_parent = _deathwish()
+    die_with_parent()
+    if os.getppid() != parent:
+        return
+    sys.path.append(folder)
+    head, prefix, *samples = _parcels(batch)
+    recipe = Recipe(**json.loads(head))
+    coder, n_out = _primed(recipe, prefix)
+    _answer(out, _LENGTH.pack(n_out))
+    for sample in samples:
+        child = os.fork()
+        if child == 0:
+            die_with_parent()
+            _answer(out, _finished(recipe, coder, sample))
+            os._exit(0)
+        if os.waitpid(child, 0)[1]:
+            raise SystemExit(1)
+
+
+def _primed(recipe: Recipe, prefix: bytes) -> tuple[Any, int]:
+    module = importlib.import_module(recipe.module.rpartition(".")[2])
+    coder = getattr(module, recipe.factory)(*recipe.args, **recipe.kwargs)
+    feed, n_out = getattr(coder, recipe.feed), 0
+    step = recipe.chunk or max(len(prefix), 1)
+    for start in range(0, len(prefix), step):
+        n_out += len(feed(prefix[start : start + step]))
+    if recipe.seal:
+        n_out += len(getattr(coder, recipe.seal)())
+    return coder, n_out
+
+
+def _finished(recipe: Recipe, coder: Any, sample: bytes) -> bytes:
+    fed = getattr(coder, recipe.feed)(sample) if sample else b""
+    return bytes(fed) + bytes(getattr(coder, recipe.finish)())
+
+
+def _answer(out: BinaryIO, parcel: bytes) -> None:
+    out.write(_LENGTH.pack(len(parcel)) + parcel)
+    out.flush()
+
+
+def _deathwish() -> Any:
+    """Return a function after which the kernel kills this process when its parent ends."""
+    if not sys.platform.startswith("linux"):
+        return lambda: 0
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), sys.argv[2], sys.stdin.buffer.read(), sys.stdout.buffer)

@@ -1,0 +1,37 @@
+"""bzip2 (Seward 1996): Burrows-Wheeler blocks. Its container has no usable cut."""
+
+import bz2
+from dataclasses import dataclass
+
+from harness import Codec, SpecError, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bz2(Codec):
+    """What `bzip2` writes; it cannot be conditioned."""
+
+    name = "bz2"
+    family = "BWT"
+    requires = ("bz2",)
+    determinism = "isa"
+
+    level: int = 9
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.level <= 9:
+            raise SpecError(f"level is {self.level}; bz2 has 1 to 9")
+
+    @property
+    def window(self) -> int:
+        return self.level * 100_000
+
+    def pack(self, data: bytes) -> bytes:
+        return bz2.compress(data, self.level)
+
+    def unpack(self, code: bytes, length: int) -> bytes:  # noqa: ARG002  (the container knows)
+        return bz2.decompress(code)
+
+
+@hookimpl
+def compressors() -> list[type[Codec]]:
+    return [Bz2]

@@ -1,0 +1,136 @@
+"""LZMA (Pavlov 1998): raw LZMA1 by the suffix route, and in xz's container (LZMA2)."""
+
+import lzma
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import Codec, SpecError, hookimpl
+from harness.compressor import Bits, read_varint, shared_length, varint
+from harness.units import BITS_PER_BYTE
+
+from ._primed import Recipe, suffix_lengths
+
+WINDOW_LOGS = (18, 20, 21, 22, 22, 23, 23, 24, 25, 26)
+"""log2 of the dictionary of presets 0 to 9 (xz's manual)."""
+
+LOWEST_WINDOW_LOG = 12
+PRIMED_FROM = 1 << 13
+FEWEST_PRIMED = 8
+PRIMING_CHUNK = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Preset(Codec):
+    preset: int = 6
+    extreme: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.preset <= 9:
+            raise SpecError(f"preset is {self.preset}; {self.name} has 0 to 9")
+
+    @property
+    def window(self) -> int:
+        return 1 << WINDOW_LOGS[self.preset]
+
+    @property
+    def flags(self) -> int:
+        """The preset as the library wants it."""
+        return self.preset | (lzma.PRESET_EXTREME if self.extreme else 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lzma(_Preset):
+    """Raw LZMA1: no header, and not its first byte, which is always zero.
+
+    The dictionary is no larger than prefix and data need: short samples would pay for
+    clearing its tables, and a forked coder for every page of them it touches.
+    """
+
+    name = "lzma"
+    family = "LZ77 + range coder"
+    requires = ("lzma",)
+    determinism = "isa"
+    route = "suffix"
+
+    def pack(self, data: bytes) -> bytes:
+        return _packed(data, self._filters(len(data)))
+
+    def unpack(self, code: bytes, length: int) -> bytes:
+        return _unpacked(code, self._filters(length))
+
+    def pack_after(self, data: bytes, prefix: bytes) -> bytes:
+        filters = self._filters(len(prefix) + len(data))
+        head, whole = _packed(prefix, filters), _packed(prefix + data, filters)
+        shared = shared_length(head, whole)
+        return varint(len(head) - shared) + whole[shared:]
+
+    def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:
+        filters = self._filters(len(prefix) + length)
+        dropped, start = read_varint(code)
+        head = _packed(prefix, filters)
+        whole = head[: len(head) - dropped] + code[start:]
+        return _unpacked(whole, filters)[len(prefix) :]
+
+    def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
+        if len(samples) < FEWEST_PRIMED or len(prefix) < PRIMED_FROM:
+            return super().packed_lengths_after(samples, prefix)
+        sizes = np.array([self._dictionary(len(prefix) + len(s)) for s in samples])
+        n_bytes = np.empty(len(samples), np.float64)
+        for size in np.unique(sizes):
+            members = np.flatnonzero(sizes == size)
+            chosen = [samples[int(i)] for i in members]
+            n_bytes[members] = suffix_lengths(self._recipe(int(size)), prefix, chosen)
+        return BITS_PER_BYTE * n_bytes
+
+    def _recipe(self, dict_size: int) -> Recipe:
+        filters = self._filters(dict_size)
+        return Recipe(
+            module="lzma",
+            factory="LZMACompressor",
+            kwargs={"format": lzma.FORMAT_RAW, "filters": filters},
+            feed="compress",
+            finish="flush",
+            # One large piece would only be buffered, and coded again in every child.
+            chunk=PRIMING_CHUNK,
+        )
+
+    def _dictionary(self, n_bytes: int) -> int:
+        """Return the size of the smallest dictionary that holds so many bytes."""
+        needed = 1 << max(LOWEST_WINDOW_LOG, (n_bytes - 1).bit_length())
+        return min(self.window, needed)
+
+    def _filters(self, n_bytes: int) -> list[dict[str, Any]]:
+        size = self._dictionary(n_bytes)
+        return [{"id": lzma.FILTER_LZMA1, "preset": self.flags, "dict_size": size}]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Xz(_Preset):
+    """What `xz` writes; LZMA2 has no usable cut, so that it cannot be conditioned."""
+
+    name = "xz"
+    family = "LZ77 + range coder"
+    requires = ("lzma",)
+    determinism = "isa"
+
+    def pack(self, data: bytes) -> bytes:
+        return lzma.compress(data, preset=self.flags)
+
+    def unpack(self, code: bytes, length: int) -> bytes:  # noqa: ARG002  (the container knows)
+        return lzma.decompress(code)
+
+
+def _packed(data: bytes, filters: list[dict[str, Any]]) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)[1:]
+
+
+def _unpacked(code: bytes, filters: list[dict[str, Any]]) -> bytes:
+    return lzma.decompress(b"\0" + code, lzma.FORMAT_RAW, filters=filters)
+
+
+@hookimpl
+def compressors() -> list[type[Codec]]:
+    return [Lzma, Xz]
