@@ -1,0 +1,145 @@
+"""The binary arithmetic coder (as in lpaq, Mahoney 2007) around the model.
+
+The interval LOW .. HIGH has 32 bits. A byte is written as soon as both ends share it; no
+carry can reach a byte that was written, because the ends only move towards each other.
+"""
+
+from .contexts import begin_byte, end_byte, find_blocks
+from .journal import rewind
+from .layout import (
+    CODE,
+    HIGH,
+    LOW,
+    N_IN,
+    N_KEPT,
+    N_OUT,
+    NODE,
+    Bytes,
+    Model,
+    compiled,
+)
+from .prediction import learn, predict
+
+WHOLE = 1 << 32
+
+
+@compiled
+def learn_bytes(m: Model, data: Bytes) -> None:
+    """See bytes that the decoder has."""
+    for symbol in data:
+        begin_byte(m)
+        for shift in range(7, -1, -1):
+            if shift == 3:
+                find_blocks(m)
+            predict(m)
+            learn(m, (symbol >> shift) & 1)
+        end_byte(m)
+
+
+@compiled
+def encode(m: Model, data: Bytes, code: Bytes) -> None:
+    """Code bytes; the code is not whole before `finish`."""
+    for symbol in data:
+        begin_byte(m)
+        for shift in range(7, -1, -1):
+            if shift == 3:
+                find_blocks(m)
+            bit = (symbol >> shift) & 1
+            _narrow(m, _middle(m, predict(m)), bit)
+            while _is_settled(m):
+                _write(m, code, m.registers[LOW] >> 24)
+                _widen(m)
+            learn(m, bit)
+        end_byte(m)
+
+
+@compiled
+def finish(m: Model, code: Bytes) -> int:
+    """Write the roundest number of the interval; return the length of the code.
+
+    Zeros at the end are not part of it: a decoder reads zeros past the end.
+    """
+    low, high = m.registers[LOW], m.registers[HIGH]
+    for n_bytes in range(5):
+        unit = WHOLE >> (8 * n_bytes)
+        value = (low + unit - 1) // unit * unit
+        if value <= high:
+            break
+    for shift in range(24, -1, -8):
+        _write(m, code, (value >> shift) & 0xFF)
+    return int(m.registers[N_KEPT])
+
+
+@compiled
+def encode_and_undo(m: Model, data: Bytes, code: Bytes, level: int) -> int:
+    """Code bytes, forget them, and return the length of the code."""
+    encode(m, data, code)
+    n_bytes = finish(m, code)
+    rewind(m, level)
+    return n_bytes
+
+
+@compiled
+def decode_and_undo(m: Model, code: Bytes, data: Bytes, level: int) -> None:
+    """Fill `data` with the bytes that were coded, and forget them."""
+    for _ in range(4):
+        _read(m, code)
+    for i in range(len(data)):
+        begin_byte(m)
+        for shift in range(7, -1, -1):
+            if shift == 3:
+                find_blocks(m)
+            middle = _middle(m, predict(m))
+            bit = 1 if m.registers[CODE] <= middle else 0
+            _narrow(m, middle, bit)
+            while _is_settled(m):
+                _widen(m)
+                _read(m, code)
+            learn(m, bit)
+        data[i] = m.registers[NODE] & 0xFF
+        end_byte(m)
+    rewind(m, level)
+
+
+@compiled
+def _middle(m: Model, p: int) -> int:
+    """Return the last number of the interval that stands for a 1."""
+    return int(m.registers[LOW] + (((m.registers[HIGH] - m.registers[LOW]) * p) >> 16))
+
+
+@compiled
+def _narrow(m: Model, middle: int, bit: int) -> None:
+    if bit:
+        m.registers[HIGH] = middle
+    else:
+        m.registers[LOW] = middle + 1
+
+
+@compiled
+def _is_settled(m: Model) -> bool:
+    """Tell whether both ends of the interval share their first byte."""
+    return bool((m.registers[LOW] ^ m.registers[HIGH]) >> 24 == 0)
+
+
+@compiled
+def _widen(m: Model) -> None:
+    """Drop the first byte of the interval's ends."""
+    m.registers[LOW] = (m.registers[LOW] << 8) & (WHOLE - 1)
+    m.registers[HIGH] = ((m.registers[HIGH] << 8) & (WHOLE - 1)) | 0xFF
+
+
+@compiled
+def _write(m: Model, code: Bytes, value: int) -> None:
+    r = m.registers
+    code[r[N_OUT]] = value
+    r[N_OUT] += 1
+    if value:
+        r[N_KEPT] = r[N_OUT]
+
+
+@compiled
+def _read(m: Model, code: Bytes) -> None:
+    r = m.registers
+    value = int(code[r[N_IN]]) if r[N_IN] < len(code) else 0
+    r[CODE] = ((r[CODE] << 8) & (WHOLE - 1)) | value
+    r[N_IN] += 1
