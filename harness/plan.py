@@ -54,6 +54,7 @@ def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
     rows = _chosen(selection.datasets, suite.datasets, "data set")
     tasks = _chosen(selection.tasks, suite.tasks, "task")
     general = _parsed(specs, registry)
+    skipped = {task.name: _skipped(task, suite, registry) for task in tasks}
     jobs: dict[str, Job] = {}
     refused: list[tuple[Job, str]] = []
     for cell in _cells(suite, rows, selection):
@@ -64,8 +65,7 @@ def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
         own = _parsed(() if selection.only else cell.row.also, registry)
         for compressor in general.found + own.found:
             subject = _subject(compressor, registry, cell.card)
-            slow = subject.spec in suite.rates_only
-            chosen = [t for t in tasks if t.name == "rates"] if slow else tasks
+            chosen = [t for t in tasks if subject.spec not in skipped[t.name]]
             for job in _jobs_of(cell, subject, chosen):
                 jobs.setdefault(job.key, job)
         for subject, reason in general.missing + own.missing:
@@ -157,6 +157,12 @@ def _parsed(specs: Sequence[str], registry: Registry) -> _Parsed:
             name, _ = parse_spec(spec)
             missing.append((Subject(spec=spec, name=name, family="?"), str(error)))
     return _Parsed(found=tuple(found), missing=tuple(missing))
+
+
+def _skipped(task: TaskRow, suite: Suite, registry: Registry) -> set[str]:
+    """Return the specs that a task leaves out, in their shortest form."""
+    slow = suite.rates_only if task.name != "rates" else []
+    return {spec_of(one) for one in _parsed([*task.skip, *slow], registry).found}
 
 
 def _subject(compressor: Compressor, registry: Registry, card: Card) -> Subject:

@@ -32,11 +32,16 @@ class DatasetRow(_Strict):
 
 
 class TaskRow(BaseModel):
-    """A task, its own caps on the splits, and its parameters under their own names."""
+    """A task, its own caps on the splits, and its parameters under their own names.
+
+    Attributes:
+        skip: specs of compressors that are too slow for this task.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     name: str
+    skip: list[str] = []
     train: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
 
@@ -59,7 +64,7 @@ class Suite(_Strict):
     Attributes:
         seed: of the first draw; each further draw adds one.
         draws: repetitions with other subsets, orders, shards and seeds.
-        rates_only: specs of codecs too slow for readouts that call them often.
+        rates_only: specs of codecs that take no task but rates.
     """
 
     name: str
@@ -84,6 +89,8 @@ class Suite(_Strict):
         for row in self.tasks:
             _known(row.name, list(TASKS), "task")
             TASKS[row.name].complete(row.parameters)
+            for spec in row.skip:
+                _known(spec, self.compressors, "compressor")
         for name in self.baselines:
             _known(name, list(METHODS), "baseline")
         return self

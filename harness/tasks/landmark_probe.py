@@ -35,11 +35,13 @@ MAX_SHARE = 0.5
 class Parameters:
     """How many shards, at most; the bytes of each; and whether to add what costs time.
 
+    n_probe: train samples outside the shards that train the probe; None takes all.
     extras: label code length, few-label accuracy and the permuted control.
     """
 
     n_shards: int = N_SHARDS
     shard_bytes: int = SHARD_BYTES
+    n_probe: int | None = None
     extras: bool = True
 
     def __post_init__(self) -> None:
@@ -128,7 +130,8 @@ def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> La
             f"{MIN_SHARDS} are needed: raise train or lower shard_bytes"
         )
     inside = np.isin(np.arange(len(samples)), np.concatenate(shards))
-    rest = dataset.train.take(np.flatnonzero(~inside))
+    # Train is in seeded order: its first samples are a fair draw.
+    rest = dataset.train.take(np.flatnonzero(~inside)[: parameters.n_probe])
     return Landmarks(members=tuple(shards), rest=rest)
 
 

@@ -13,7 +13,7 @@ from harness.compressor import Bits, Codec, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.stats import ratio_interval
 from harness.tasks.classify import DEDUPLICATED
-from harness.tasks.outcome import Coded, Outcome, Score
+from harness.tasks.outcome import Coded, Outcome, Realised, Score
 from harness.tasks.task import Inputs, NoParameters, Task
 from harness.tasks.two_part import Heldout, two_part_scores
 from harness.units import bits_per_byte, bits_to_bytes, bytes_to_bits
@@ -32,7 +32,7 @@ class _Rated:
     bits: float
     per_sample: Bits
     coded: Coded
-    realised_all: bool = True
+    realised: Realised = "decoded"
 
 
 def run(inputs: Inputs, _: NoParameters) -> Outcome:
@@ -50,25 +50,41 @@ def run(inputs: Inputs, _: NoParameters) -> Outcome:
     arrays = {f"{rate.name}_bits": rate.per_sample for rate in rated}
     arrays["n_bytes"] = np.array([len(sample) for sample in dataset.test.samples])
     coded = [rate.coded for rate in rated]
-    kept = without_duplicates(dataset)
-    if kept is not None and dataset.train.samples:
-        again = _pair(inputs.fitted, kept, seed, fitted=True)
-        scores += [
-            replace(score, name=score.name + DEDUPLICATED)
-            for score in (_score(rate, unfitted, kept, rng) for rate in again)
-        ]
-        coded += [replace(rate.coded, name=rate.name + DEDUPLICATED) for rate in again]
+    again = _without_duplicates(inputs, rated) if dataset.train.samples else []
+    scores += [
+        _score(rate, unfitted, _kept(dataset), rng, suffix=DEDUPLICATED)
+        for rate in again
+    ]
+    coded += [rate.coded for rate in again if rate.realised != "likelihood"]
     return Outcome(scores=tuple(scores), arrays=arrays, coded=tuple(coded))
 
 
-def without_duplicates(dataset: Dataset) -> Dataset | None:
-    """Return the data set less the test samples that duplicate train; None if none do."""
-    if dataset.duplicated is None or not dataset.duplicated.any():
-        return None
+def _kept(dataset: Dataset) -> Dataset:
+    """Return the data set less the test samples that duplicate train."""
+    if dataset.duplicated is None:
+        return dataset
     kept = np.flatnonzero(~dataset.duplicated)
-    if not len(kept):
-        return None
     return replace(dataset, test=dataset.test.take(kept), duplicated=None)
+
+
+def _without_duplicates(inputs: Inputs, rated: Sequence[_Rated]) -> list[_Rated]:
+    """Return the fitted rates of the samples that duplicate nothing; none if all do not."""
+    duplicated = inputs.dataset.duplicated
+    if duplicated is None or not 0 < duplicated.sum() < len(duplicated):
+        return []
+    (isolated,) = (rate for rate in rated if rate.name == "isolated")
+    lengths = isolated.per_sample[~duplicated]
+    alone = replace(
+        isolated,
+        bits=float(lengths.sum()),
+        per_sample=lengths,
+        # A codec's codes stand alone and were decoded; streams of a model share a coder.
+        realised="subset" if isinstance(inputs.fitted, Codec) else "likelihood",
+        coded=replace(isolated.coded, codes=(), samples=()),
+    )
+    stream = _stream(inputs.fitted, _kept(inputs.dataset), lengths, fitted=True)
+    name = stream.coded.name + DEDUPLICATED
+    return [alone, replace(stream, coded=replace(stream.coded, name=name))]
 
 
 def _empty_messages(inputs: Inputs) -> list[Score]:
@@ -139,55 +155,67 @@ def _pair(
     compressor: Compressor, dataset: Dataset, seed: int, *, fitted: bool
 ) -> list[_Rated]:
     """Return the rate of samples alone and that of the whole stream, from one state."""
-    samples, artifact = dataset.test.samples, _artifact(compressor, fitted=fitted)
-    lengths = compressor.code_lengths(samples)
-    alone, stream = ("isolated", "heldout") if fitted else ("cold", "stream")
-    state = "fit(train)" if fitted else "unfitted"
+    samples = dataset.test.samples
+    is_codec = isinstance(compressor, Codec)
+    primed = is_codec and compressor.route in PRIMED_ROUTES and fitted
     chosen = samples
-    primed = isinstance(compressor, Codec) and compressor.route in PRIMED_ROUTES
-    if primed and fitted:
+    if primed:
         rng = np.random.default_rng([seed, 4])
         picked = rng.permutation(len(samples))[:N_DECODED]
         chosen = tuple(samples[i] for i in picked)
-    codes = code_each(compressor, chosen, artifact=artifact)
+    artifact = _artifact(compressor, fitted=fitted)
+    codes = tuple(code_each(compressor, chosen, artifact=artifact))
+    if is_codec and not primed:
+        lengths = bytes_to_bits(1) * np.array([len(code) for code in codes], np.float64)
+    else:
+        lengths = compressor.code_lengths(samples)
     realised_all = len(chosen) == len(samples)
     # What is ranked is what was written: a model's container counts with its head.
     written = bytes_to_bits(sum(map(len, codes))) if realised_all else lengths.sum()
+    name = "isolated" if fitted else "cold"
+    alone = _Rated(
+        name=name,
+        state="fit(train)" if fitted else "unfitted",
+        bits=float(written),
+        per_sample=lengths,
+        coded=Coded(
+            name=name, fitted=fitted, stream=False, codes=codes, samples=chosen
+        ),
+        realised="decoded" if realised_all else "subset",
+    )
+    return [alone, _stream(compressor, dataset, lengths, fitted=fitted)]
+
+
+def _stream(
+    compressor: Compressor, dataset: Dataset, lengths: Bits, *, fitted: bool
+) -> _Rated:
+    """Return the rate of the test split as one stream."""
+    samples, name = dataset.test.samples, "heldout" if fitted else "stream"
+    artifact = _artifact(compressor, fitted=fitted)
     whole = code_stream(compressor, samples, dataset.separator, artifact=artifact)
-    return [
-        _Rated(
-            name=alone,
-            state=state,
-            bits=float(written),
-            per_sample=lengths,
-            coded=Coded(
-                name=alone,
-                fitted=fitted,
-                stream=False,
-                codes=tuple(codes),
-                samples=chosen,
-            ),
-            realised_all=realised_all,
+    return _Rated(
+        name=name,
+        state="fit(train)" if fitted else "unfitted",
+        bits=bytes_to_bits(len(whole)),
+        per_sample=lengths,
+        coded=Coded(
+            name=name,
+            fitted=fitted,
+            stream=True,
+            codes=(whole,),
+            samples=samples,
+            separator=dataset.separator,
         ),
-        _Rated(
-            name=stream,
-            state=state,
-            bits=bytes_to_bits(len(whole)),
-            per_sample=lengths,
-            coded=Coded(
-                name=stream,
-                fitted=fitted,
-                stream=True,
-                codes=(whole,),
-                samples=samples,
-                separator=dataset.separator,
-            ),
-        ),
-    ]
+    )
 
 
 def _score(
-    rate: _Rated, compressor: Compressor, dataset: Dataset, rng: np.random.Generator
+    rate: _Rated,
+    compressor: Compressor,
+    dataset: Dataset,
+    rng: np.random.Generator,
+    *,
+    suffix: str = "",
 ) -> Score:
     sizes = np.array([len(sample) for sample in dataset.test.samples], np.float64)
     value = bits_per_byte(rate.bits, dataset.test.n_bytes)
@@ -198,7 +226,7 @@ def _score(
     scale = value / (total / sizes.sum()) if total > 0 else 1.0
     unconditioned = rate.coded.fitted and compressor.route == "none"
     return Score(
-        name=f"{rate.name}_bpb",
+        name=f"{rate.name}_bpb{suffix}",
         value=value,
         unit="bits/byte",
         state=rate.state,
@@ -206,7 +234,7 @@ def _score(
         n=len(sizes),
         ci_low=low * scale,
         ci_high=high * scale,
-        realised="decoded" if rate.realised_all else "subset",
+        realised=rate.realised,
         note="unconditioned" if unconditioned else "given this split",
     )
 

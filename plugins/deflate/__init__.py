@@ -2,12 +2,20 @@
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness import Codec, SpecError, hookimpl
+from harness.compressor import Bits
+from harness.units import BITS_PER_BYTE
+
+from .lengths import RAW, pair_lengths
 
 WINDOW_BYTES = 32768
-RAW = -15
+CONTAINER_BYTES = 18
+"""gzip's header without a file name (10), check sum (4) and length (4)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,10 @@ class Gzip(Codec):
 
     def unpack(self, code: bytes, length: int) -> bytes:  # noqa: ARG002  (the container knows)
         return gzip.decompress(code)
+
+    def pair_code_lengths(self, xs: Sequence[bytes], ys: Sequence[bytes]) -> Bits:
+        n_bytes = CONTAINER_BYTES + pair_lengths(xs, ys, self.level)
+        return BITS_PER_BYTE * n_bytes.astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +71,35 @@ class Deflate(Codec):
         return self.unpack_after(code, b"", length)
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
-        coder = zlib.compressobj(
-            self.level, zlib.DEFLATED, RAW, zlib.DEF_MEM_LEVEL, 0, prefix
-        )
+        coder = _coder(self.level, prefix)
         return coder.compress(data) + coder.flush()
 
     def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:  # noqa: ARG002  (deflate ends by itself)
         return zlib.decompressobj(RAW, prefix).decompress(code)
+
+    def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
+        primed = _coder(self.level, prefix)
+        n_bytes = []
+        for sample in samples:
+            # A copy costs less than entering the prefix again.
+            coder = primed.copy()
+            n_bytes.append(len(coder.compress(sample)) + len(coder.flush()))
+        return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
+
+    def pair_code_lengths(self, xs: Sequence[bytes], ys: Sequence[bytes]) -> Bits:
+        if self.prefix():
+            return super().pair_code_lengths(xs, ys)
+        return BITS_PER_BYTE * pair_lengths(xs, ys, self.level).astype(np.float64)
 
 
 def check_level(level: int) -> None:
     """Raise SpecError for a level that zlib does not have."""
     if not 0 <= level <= 9:
         raise SpecError(f"level is {level}; zlib has 0 to 9")
+
+
+def _coder(level: int, prefix: bytes) -> "zlib._Compress":
+    return zlib.compressobj(level, zlib.DEFLATED, RAW, zlib.DEF_MEM_LEVEL, 0, prefix)
 
 
 @hookimpl
