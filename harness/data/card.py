@@ -49,7 +49,9 @@ class GeneratorSource(_Strict):
     """A process whose probabilities are known; `parameters` are those of the process."""
 
     type: Literal["generator"]
-    process: Literal["iid", "markov2", "xor3", "hidden_markov"]
+    process: Literal[
+        "iid", "markov2", "xor3", "hidden_markov", "seeded_bytes", "pi_digits"
+    ]
     length: int = Field(ge=3)
     seed: int = 0
     parameters: dict[str, list[float] | list[list[float]]] = {}

@@ -86,11 +86,60 @@ def hidden_markov(
     return symbols, forward_bits(symbols, transition, emission)
 
 
+def seeded_bytes(uniform: Any, shape: tuple[int, int]) -> tuple[Any, Floats]:
+    """Draw bytes of the generator: a few lines of code that no compressor here finds.
+
+    The bits are those of uniform bytes, 8 each.
+    """
+    symbols = np.floor(uniform(shape) * 256).astype(np.uint8)
+    return symbols, np.full(shape[0], 8.0 * shape[1])
+
+
+def pi_digits(uniform: Any, shape: tuple[int, int]) -> tuple[Any, Floats]:  # noqa: ARG001  (nothing is drawn)
+    """Return the decimals of pi in order; the bits are those of uniform digits.
+
+    By Machin's formula (1706), pi / 4 = 4 arctan(1/5) - arctan(1/239), in integers.
+    """
+    n_digits = shape[0] * shape[1]
+    guard = 10
+    one = 10 ** (n_digits + guard)
+    scaled = 4 * (4 * _arctan_inverse(5, one) - _arctan_inverse(239, one))
+    text = _decimal(scaled // 10**guard)[1:]  # without the 3
+    symbols = np.frombuffer(text.encode(), np.uint8).reshape(shape) - ord("0")
+    return symbols, np.full(shape[0], shape[1] * np.log2(10))
+
+
+def _arctan_inverse(x: int, one: int) -> int:
+    """Return arctan(1 / x) in units of 1 / one, by its series."""
+    power = total = one // x
+    n, sign = 3, -1
+    while power:
+        power //= x * x
+        total += sign * (power // n)
+        n, sign = n + 2, -sign
+    return total
+
+
+def _decimal(value: int) -> str:
+    """Return the digits of a large integer, which str() limits."""
+    half = 10**4000
+    if value < half:
+        return str(value)
+    parts = []
+    while value:
+        value, low = divmod(value, half)
+        parts.append(low)
+    head, *rest = reversed(parts)
+    return str(head) + "".join(f"{part:04000d}" for part in rest)
+
+
 PROCESSES: dict[str, Any] = {
     "iid": iid,
     "markov2": markov2,
     "xor3": xor3,
     "hidden_markov": hidden_markov,
+    "seeded_bytes": seeded_bytes,
+    "pi_digits": pi_digits,
 }
 
 

@@ -1,6 +1,7 @@
 import itertools
 from collections.abc import Sequence
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -87,3 +88,21 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(DatasetError):
         generate(process, parameters, (2, 4), 0)
+
+
+def test_pi_has_the_decimals_that_another_library_gives():
+    symbols, bits = generate("pi_digits", {}, (50, 400), 0)
+    with mpmath.workdps(20_020):
+        decimals = mpmath.nstr(mpmath.pi, 20_010, strip_zeros=False)[2:20_002]
+    assert "".join(map(str, symbols.ravel())) == decimals
+    assert bits.sum() == pytest.approx(20_000 * np.log2(10))
+
+
+def test_seeded_bytes_are_uniform_and_repeat():
+    symbols, bits = generate("seeded_bytes", {}, (100, 400), 0)
+    again, _ = generate("seeded_bytes", {}, (100, 400), 0)
+    counts = np.bincount(symbols.ravel(), minlength=256)
+    expected = symbols.size / 256
+    assert ((counts - expected) ** 2 / expected).sum() < 330  # chi2, 255 df, p > .001
+    assert bits.sum() == 8 * symbols.size
+    np.testing.assert_array_equal(symbols, again)
