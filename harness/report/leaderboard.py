@@ -25,22 +25,18 @@ class Column:
     with_interval: bool = True
 
 
-RATE = Column(head="held-out bpb", task="rates", score="heldout_bpb")
-COLUMNS = (
-    RATE,
+HELD_OUT = Column(head="held-out bpb", task="rates", score="heldout_bpb")
+COLD = Column(head="cold bpb", task="rates", score="cold_bpb")
+READOUTS = (
+    Column(head="class bal. acc.", task="class_scratch", score="balanced_accuracy"),
+    Column(head="class acc.", task="class_scratch", score="accuracy"),
+    Column(head="adapted bal. acc.", task="class_adapt", score="balanced_accuracy"),
     Column(
-        head="class: balanced acc.", task="class_scratch", score="balanced_accuracy"
-    ),
-    Column(head="class: acc.", task="class_scratch", score="accuracy"),
-    Column(
-        head="adapted: balanced acc.", task="class_adapt", score="balanced_accuracy"
-    ),
-    Column(
-        head="landmarks: balanced acc.",
+        head="landmark bal. acc.",
         task="landmark_probe",
         score="balanced_accuracy",
     ),
-    Column(head="NCD k=1: balanced acc.", task="ncd_knn", score="balanced_accuracy_k1"),
+    Column(head="NCD 1-nn bal. acc.", task="ncd_knn", score="balanced_accuracy_k1"),
     Column(
         head="two-part bpb", task="rates", score="two_part_bpb", with_interval=False
     ),
@@ -50,15 +46,27 @@ COLUMNS = (
         score="prequential_bpb",
         with_interval=False,
     ),
+    Column(
+        head="compress MB/s", task="speed", score="encode_median_mb_per_s", digits=1
+    ),
+    Column(
+        head="decompress MB/s", task="speed", score="decode_median_mb_per_s", digits=1
+    ),
+    Column(head="memcpy MB/s", task="speed", score="memcpy_median_mb_per_s", digits=0),
+    Column(head="peak bytes", task="speed", score="peak_bytes", digits=0),
 )
 HIDDEN_NOTES = ("", "given this split")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of a leaderboard, ready to print."""
+    """One line of a leaderboard, ready to print; one cell per head of the board."""
 
+    name: str
+    family: str
+    ratio: str
     cells: tuple[str, ...]
+    remarks: tuple[str, ...]
     is_baseline: bool
     rank: float
 
@@ -68,54 +76,55 @@ class Leaderboard:
     """The table of one data set."""
 
     dataset: str
-    head: tuple[str, ...]
+    heads: tuple[str, ...]
     lines: tuple[Line, ...]
 
 
 def leaderboard(table: pd.DataFrame, dataset: str) -> Leaderboard:
-    """Return the lines of one data set: ranked by held-out rate, baselines last."""
+    """Return the lines of one data set: ranked by rate, baselines last."""
     here = table[table["dataset"] == dataset]
-    columns = [column for column in COLUMNS if not _select(here, column).empty]
-    heads = [column.head for column in columns]
+    has_held = (here["score"] == HELD_OUT.score).any()
+    rate = HELD_OUT if has_held else COLD
+    columns = [rate, *(c for c in READOUTS if not _of_compressors(here, c).empty)]
     lines = [
         _line(str(name), group, columns) for name, group in here.groupby("compressor")
     ]
-    lines.sort(key=lambda line: (line.is_baseline, line.rank, line.cells))
+    lines = [line for line in lines if any(cell != "-" for cell in line.cells)]
+    lines.sort(key=lambda line: (line.is_baseline, line.rank, line.name))
     return Leaderboard(
-        dataset=dataset,
-        head=("compressor", "family", "ratio", *heads, "remarks"),
-        lines=tuple(lines),
+        dataset=dataset, heads=tuple(c.head for c in columns), lines=tuple(lines)
     )
 
 
-def _select(table: pd.DataFrame, column: Column) -> pd.DataFrame:
-    """Return the rows of one score; baselines answer for every class readout."""
-    of_task = (table["task"] == column.task) | (table["task"] == BASELINE)
-    chosen = table[(table["score"] == column.score) & of_task]
-    has_own = (chosen["task"] == column.task).any()
-    return chosen if has_own or column is RATE else chosen.iloc[:0]
+def _of_compressors(table: pd.DataFrame, column: Column) -> pd.DataFrame:
+    return table[(table["task"] == column.task) & (table["score"] == column.score)]
 
 
 def _line(name: str, group: pd.DataFrame, columns: Sequence[Column]) -> Line:
     family = str(group["family"].iloc[0])
-    rate = _mean(_select(group, RATE))
-    cells = [
-        name,
-        family,
-        "-" if math.isnan(rate) else f"{compression_ratio(rate):.3f}",
-    ]
-    of_baseline = group["task"] == BASELINE
+    is_baseline = family == BASELINE
+    cells = []
     for column in columns:
-        chosen = group[
-            (group["score"] == column.score)
-            & ((group["task"] == column.task) | of_baseline)
-        ]
-        cells.append(_cell(chosen, column))
+        own = group["task"].isin(_tasks_of(column, name, is_baseline=is_baseline))
+        cells.append(_cell(group[own & (group["score"] == column.score)], column))
+    rate = _mean(_of_compressors(group, columns[0]))
     return Line(
-        cells=(*cells, _remarks(group)),
-        is_baseline=family == BASELINE,
+        name=name,
+        family=family,
+        ratio="-" if math.isnan(rate) else f"{compression_ratio(rate):.3f}",
+        cells=tuple(cells),
+        remarks=tuple(_remarks(group)),
+        is_baseline=is_baseline,
         rank=math.inf if math.isnan(rate) else rate,
     )
+
+
+def _tasks_of(column: Column, name: str, *, is_baseline: bool) -> list[str]:
+    """Return the tasks whose scores a column shows for a line."""
+    if not is_baseline:
+        return [column.task]
+    fits = column.task in ("rates", name.removeprefix("ngram_").rstrip("s") + "_probe")
+    return [BASELINE] if fits or column.task == "class_scratch" else []
 
 
 def _mean(chosen: pd.DataFrame) -> float:
@@ -130,22 +139,23 @@ def _cell(chosen: pd.DataFrame, column: Column) -> str:
     low, high = chosen["ci_low"].mean(), chosen["ci_high"].mean()
     if pd.isna(low) or not column.with_interval:
         return value
-    return f"{value} [{low:.{column.digits}f}, {high:.{column.digits}f}]"
+    return f"{value} [{_short(low, column)}, {_short(high, column)}]"
 
 
-def _remarks(group: pd.DataFrame) -> str:
+def _short(value: float, column: Column) -> str:
+    """Return a number without a leading zero: there are many in a line."""
+    return f"{value:.{column.digits}f}".removeprefix("0")
+
+
+def _remarks(group: pd.DataFrame) -> list[str]:
     """Return what a reader must know: failures with reasons first."""
     bad = group[~group["status"].isin(["done", "not_applicable"])]
     remarks = [f"{row.task}: {row.status}, {row.reason}" for row in bad.itertuples()]
-    held = group[group["score"] == RATE.score]
+    held = group[group["score"] == HELD_OUT.score]
     remarks += sorted(set(held["note"].dropna()) - set(HIDDEN_NOTES))
     if group["prior_bytes"].max() > 0:
         remarks.append(f"ships {group['prior_bytes'].max() / 1024:.0f} KiB of priors")
-    skipped = group[group["status"] == "not_applicable"]
-    if not skipped.empty and group["family"].iloc[0] != BASELINE:
-        names = ", ".join(sorted(set(skipped["task"])))
-        remarks.append(f"no {names}")
-    return "; ".join(dict.fromkeys(remarks))
+    return list(dict.fromkeys(remarks))
 
 
 def answer(table: pd.DataFrame) -> str:

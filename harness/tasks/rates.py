@@ -55,7 +55,7 @@ def run(inputs: Inputs, _: NoParameters) -> Outcome:
         _score(rate, unfitted, _kept(dataset), rng, suffix=DEDUPLICATED)
         for rate in again
     ]
-    coded += [rate.coded for rate in again if rate.realised != "likelihood"]
+    coded += [rate.coded for rate in again if rate.coded.codes]
     return Outcome(scores=tuple(scores), arrays=arrays, coded=tuple(coded))
 
 
