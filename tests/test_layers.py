@@ -6,15 +6,16 @@ import harness
 ROOT = Path(__file__).parent.parent
 # Lowest first; a module may import from its own layer's package or from layers before it.
 LAYERS = [
-    ["errors", "units", "stats"],
+    ["errors", "units", "stats", "evidence"],
     ["compressor"],
     ["coding", "hookspecs", "artifact"],
     ["registry", "data"],
     ["conformance", "scaffold"],
+    ["registration"],
     ["tasks", "job", "store", "suite"],
     ["plan"],
     ["run", "report"],
-    ["session", "inventory"],
+    ["session", "inventory", "tool"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,152 @@
+"""Commands that make compressors a tool for files: fit, compress, decompress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import UsageError
+from harness.units import bits_per_byte, bytes_to_bits
+
+if TYPE_CHECKING:
+    from harness.compressor import Compressor
+    from harness.tool.coded_file import Layout, Progress, Sizes
+
+Source = Annotated[Path, typer.Argument(metavar="IN", help="a file, or - for stdin")]
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="a file, or - for stdout")]
+Artifact = Annotated[Path | None, typer.Option(help="a folder that fit wrote")]
+Spec = Annotated[
+    str | None, typer.Option("--with", help="a spec, where none is fitted")
+]
+PluginsDir = Annotated[Path | None, typer.Option(help="a folder of more plugins")]
+
+
+def fit(
+    spec: Annotated[str, typer.Argument(help="such as 'context_model(order=4)'")],
+    data: Annotated[
+        str, typer.Argument(help="a file, or a data set (its train split)")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="a new folder")],
+    seed: Annotated[int, typer.Option(min=0, help="of order and training")] = 0,
+    plugins_dir: PluginsDir = None,
+) -> None:
+    """Fit a compressor and save what it learned."""
+    from harness import artifact
+    from harness.compressor import spec_of
+    from harness.registry import load_registry
+    from harness.tool.files import fit_to
+
+    compressor = load_registry(plugins_dir).parse(spec)
+    with _bar(f"fitting {spec}", None):
+        fitted = fit_to(output, compressor, data, seed=seed)
+    weight = artifact.weigh(output)
+    _say(f"wrote {output}: {spec_of(fitted)}, {weight:,.0f} bits after xz -9e")
+
+
+def compress(  # noqa: PLR0913  (these are the options)
+    source: Source,
+    target: Target,
+    *,
+    artifact: Artifact = None,
+    with_spec: Spec = None,
+    block: Annotated[int | None, typer.Option(help="bytes coded as one")] = None,
+    stream: Annotated[
+        int | None, typer.Option(help="bytes of a model's stream")
+    ] = None,
+    verify: Annotated[bool, typer.Option(help="decode before OUT appears")] = False,
+    plugins_dir: PluginsDir = None,
+) -> None:
+    """Compress a file with a fitted compressor, or with one that needs no fit."""
+    from harness.tool.files import Files, compress_file, held
+
+    compressor = held(artifact, with_spec, plugins_dir)
+    layout = _layout(compressor, block, stream)
+    with _bar("compressing", source) as progress:
+        files = Files(source=source, target=target, progress=progress)
+        sizes = compress_file(compressor, files, layout, verify=verify)
+    _say(f"{_sizes(sizes)} ({'decoded' if verify else 'not decoded yet'})")
+
+
+def decompress(
+    source: Source,
+    target: Target,
+    *,
+    artifact: Artifact = None,
+    with_spec: Spec = None,
+    plugins_dir: PluginsDir = None,
+) -> None:
+    """Decompress a file; OUT appears whole and verified, or not at all."""
+    from harness.tool.files import Files, decompress_file, held
+
+    compressor = held(artifact, with_spec, plugins_dir)
+    with _bar("decompressing", source) as progress:
+        files = Files(source=source, target=target, progress=progress)
+        sizes = decompress_file(compressor, files)
+    _say(f"{sizes.original_bytes:,} bytes, verified")
+
+
+def _layout(compressor: Compressor, block: int | None, stream: int | None) -> Layout:
+    """Return the default layout, changed as asked."""
+    from harness.compressor import Codec
+    from harness.tool.coded_file import Layout, default_layout
+
+    usual = default_layout(compressor)
+    if isinstance(compressor, Codec):
+        if stream is not None:
+            raise UsageError(
+                f"{compressor.name} is a codec, its block is one stream; give --block alone"
+            )
+        size = block or usual.block_bytes
+        return Layout(block_bytes=size, stream_bytes=size)
+    chosen = stream or min(usual.stream_bytes, block or usual.stream_bytes)
+    return Layout(
+        block_bytes=block or max(usual.block_bytes, chosen), stream_bytes=chosen
+    )
+
+
+def _sizes(sizes: Sizes) -> str:
+    before, after = sizes.original_bytes, sizes.coded_bytes
+    text = f"{before:,} -> {after:,} bytes"
+    if not before:
+        return text
+    rate = bits_per_byte(bytes_to_bits(after), before)
+    return f"{text}, {rate:.3f} bits per byte"
+
+
+@contextmanager
+def _bar(what: str, source: Path | None) -> Iterator[Progress]:
+    """Show a bar on the standard error, in bytes of `source` where it has a size."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    size = source.stat().st_size if source is not None and source.is_file() else None
+    columns = [TextColumn("{task.description}", markup=False), BarColumn()]
+    if source is not None:
+        columns += [DownloadColumn(), TimeRemainingColumn()]
+    console = Console(stderr=True)
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=size)
+        yield lambda n_bytes: bar.update(task, completed=n_bytes)
+
+
+def _say(message: str) -> None:
+    # The standard output may be the file.
+    typer.echo(message, err=True)

@@ -1,0 +1,304 @@
+"""What every neural compressor is: trained in float, kept and coded as integers.
+
+A family writes four methods (`network`, `convert`, `restore`, `engine`); training, adapting,
+coding order, contexts, hidden states and sampling are here. No module that this one needs
+imports torch, so that a plugin that builds on it is listed in milliseconds.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import START, TOTAL_FREQUENCY, SpecError
+from harness.compressor import (
+    Arrays,
+    Generates,
+    Represents,
+    Stepwise,
+    check_alphabet,
+    coding_order,
+)
+
+from .batches import Ints, Windows, philox, windows_of
+from .recipe import Recipe, Watch
+
+if TYPE_CHECKING:
+    from .network import Network
+
+CHUNK_ROWS = 1 << 13
+N_CALIBRATION = 256
+HIDDEN_BATCH = 64
+
+
+class Engine(Protocol):
+    """Integer arithmetic on the learned arrays: all that coding uses."""
+
+    def start(self) -> Any:
+        """Return the state of one stream that has seen nothing."""
+
+    def repeat(self, state: Any, n: int) -> Any:
+        """Return the state of n streams, copies of one."""
+
+    def advance(self, state: Any, symbols: Ints) -> tuple[Any, Ints]:
+        """Read symbols (k, m) of the first m streams; predict what follows each.
+
+        The streams after the first m have ended and are dropped. START stands before a
+        stream's first symbol. Steps come first, streams second, in and out. `state` is
+        given up by the caller: it may be changed and returned.
+
+        Returns:
+            The next state, and frequencies (k, m, alphabet): int64, at least 1 each, sum
+            2**24; for each stream the same whatever k, m and its neighbours are.
+        """
+
+
+class Running(NamedTuple):
+    """State of the engine, and the context's last byte where it is still to be read."""
+
+    state: Any
+    pending: int = START
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuralModel(Stepwise, Represents, Generates):
+    """A network as a compressor.
+
+    `learned` holds the integer model alone. What goes on training from it, and what gives
+    hidden states, is the float network that these integers stand for.
+
+    Attributes:
+        size: name of a configuration, by its number of weights.
+        steps: of training, from the initial weights.
+        adapt_steps: of training when a fitted model is fitted again.
+        device: "cpu" or "cuda", where it is trained; coding is the same anywhere.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ("numpy", "numba", "torch", "constriction")
+    determinism = "isa"
+    needs = frozenset({"fit"})
+    ladder_field = "steps"
+    recipe: ClassVar[Recipe] = Recipe()
+    sizes: ClassVar[Sequence[str]] = ()
+
+    size: str = "50k"
+    steps: int = 1000
+    adapt_steps: int = 30
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.size not in self.sizes:
+            listed = ", ".join(self.sizes)
+            raise SpecError(f"size is {self.size!r}; {self.name} has {listed}")
+        if self.device not in ("cpu", "cuda"):
+            raise SpecError(f"device is {self.device!r}; a model trains on cpu or cuda")
+        if self.steps < 0 or self.adapt_steps < 0:
+            raise SpecError("steps and adapt_steps count steps; give 0 or more")
+
+    @abstractmethod
+    def network(self) -> "Network":
+        """Return the float network of this configuration; its weights are set later."""
+
+    @abstractmethod
+    def convert(self, network: Any, symbols: Ints, real: NDArray[np.bool_]) -> Arrays:
+        """Return a trained network as the integers of `learned`.
+
+        Args:
+            network: a float32 copy on the CPU, in eval mode; may be changed.
+            symbols: (n, T) training windows, to measure how large activations get.
+            real: (n, T), False where a window is padded.
+        """
+
+    @abstractmethod
+    def restore(self, learned: Arrays) -> "Network":
+        """Return the float network that the learned integers stand for."""
+
+    @abstractmethod
+    def engine(self, learned: Arrays) -> Engine:
+        """Return what codes by the learned integers."""
+
+    def fit(self, corpus: Sequence[bytes], *, seed: int) -> Self:
+        """Train `steps` from nothing, or `adapt_steps` from what is known."""
+        steps = self.adapt_steps if self.is_fitted else self.steps
+        *_, learned = self.train(corpus, [steps], seed=seed)
+        return replace(self, learned=learned)
+
+    def fit_ladder(
+        self, corpus: Sequence[bytes], values: Sequence[Any], *, seed: int
+    ) -> Iterator[Self]:
+        rungs = self.train(corpus, values, seed=seed)
+        for steps, learned in zip(values, rungs, strict=True):
+            yield replace(self, steps=steps, learned=learned)
+
+    def train(
+        self,
+        corpus: Sequence[bytes],
+        steps: Sequence[int],
+        *,
+        seed: int,
+        watch: Watch | None = None,
+    ) -> Iterator[Arrays]:
+        """Yield the integer model after each of the rising numbers of steps.
+
+        Args:
+            corpus: samples; bytes outside the alphabet are read as its last symbol.
+            steps: counted from the initial weights, or from what was fitted.
+            seed: of the initial weights and the batches.
+            watch: who looks on, and where an interrupted run goes on from.
+        """
+        from .network import initialise
+        from .training import Trainer, few_threads, train
+
+        if self.learned is None:
+            network = self.network()
+            initialise(network, seed=seed)
+        else:
+            network = self.restore(self.learned)
+        windows = windows_of(
+            corpus, length=self.training_window, alphabet=self.alphabet
+        )
+        trainer = Trainer(network.to(self.device), windows, self.recipe, seed)
+        chosen = _calibration(windows, seed)
+        for trained in train(trainer, steps, watch or Watch()):
+            with few_threads():
+                learned = self.convert(trained, *chosen)
+            yield learned
+
+    @property
+    def training_window(self) -> int:
+        """How many symbols a training window has at most."""
+        return self.recipe.window
+
+    def start(self, n: int, *, context: bytes = b"") -> Running:
+        check_alphabet([context], self.alphabet)
+        engine, context = self._engine, self._reach(context)
+        if not context:
+            return Running(engine.repeat(engine.start(), n))
+        known = np.array([START, *context[:-1]], np.int64)[:, None]
+        state = engine.start()
+        for first in range(0, len(known), CHUNK_ROWS):
+            state, _ = engine.advance(state, known[first : first + CHUNK_ROWS])
+        return Running(engine.repeat(state, n), context[-1])
+
+    def step(self, state: Running, symbols: Ints) -> tuple[Running, Ints]:
+        following, rows = self._engine.advance(state.state, _read(state, symbols[None]))
+        return Running(following), rows[0]
+
+    def frequencies(
+        self, samples: Sequence[bytes], *, context: bytes = b""
+    ) -> Iterator[Ints]:
+        ordered = [samples[i] for i in coding_order(samples)]
+        lengths = np.array([len(sample) for sample in ordered], np.int64)
+        table = _table(ordered)
+        running, first = self.start(len(ordered), context=context), 0
+        while first < len(table) - 1:
+            n_running = int((lengths > first).sum())
+            n_steps = min(max(1, CHUNK_ROWS // n_running), len(table) - 1 - first)
+            symbols = _read(running, table[first : first + n_steps, :n_running])
+            state, rows = self._engine.advance(running.state, symbols)
+            running = Running(state)
+            alive = first + np.arange(n_steps)[:, None] < lengths[:n_running]
+            yield rows.reshape(-1, self.alphabet) if alive.all() else rows[alive]
+            first += n_steps
+
+    def hidden_states(self, batch: Sequence[bytes]) -> dict[str, NDArray[np.float32]]:
+        """Return the float states, by one thread; shorter samples are padded."""
+        import torch
+
+        from .training import few_threads
+
+        check_alphabet(batch, self.alphabet)
+        table = _table(batch)[1:].T  # (n, T)
+        starts = range(0, max(len(table), 1), HIDDEN_BATCH)
+        parts = [torch.from_numpy(table[i : i + HIDDEN_BATCH].copy()) for i in starts]
+        with torch.inference_mode(), few_threads():
+            found = [self._restored.hidden(part) for part in parts]
+        return {
+            name: torch.cat([layers[name] for layers in found]).float().numpy()
+            for name in found[0]
+        }
+
+    def sample(
+        self, prefixes: Sequence[bytes], length: int, rng: np.random.Generator
+    ) -> list[bytes]:
+        check_alphabet(prefixes, self.alphabet)
+        known = np.array([len(prefix) for prefix in prefixes], np.int64)
+        given = _table(prefixes)
+        drawn = np.zeros((max(length + 1, len(given)), len(known)), np.int64)
+        drawn[: len(given)] = given
+        running = self.start(len(prefixes))
+        for t in range(length):
+            running, rows = self.step(running, drawn[t])
+            marks = rng.integers(0, TOTAL_FREQUENCY, (len(rows), 1))
+            symbols = (np.cumsum(rows, axis=1) <= marks).sum(axis=1)
+            drawn[t + 1] = np.where(t < known, drawn[t + 1], symbols)
+        octets = drawn[1 : length + 1].astype(np.uint8)
+        return [octets[:, i].tobytes() for i in range(len(prefixes))]
+
+    def _reach(self, context: bytes) -> bytes:
+        """Return the part of a context that matters; a family may read less."""
+        return context
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self.engine(self._known)
+
+    @cached_property
+    def _restored(self) -> Any:
+        return self.restore(self._known).eval()
+
+    @property
+    def _known(self) -> Arrays:
+        if self.learned is None:
+            raise SpecError(f"{self.name} knows nothing yet; fit it before it codes")
+        return self.learned
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelModel(NeuralModel):
+    """A network that reads images pixel by pixel, row by row.
+
+    A window is one sample. Where a stream goes on after height * width symbols, the next
+    image starts.
+
+    Attributes:
+        shape: (height, width) of the card, or also channels, then side by side in a row.
+        levels: number of symbols; None is 256.
+    """
+
+    shape: tuple[int, ...] | None = None
+    levels: int | None = None
+
+    @property
+    def alphabet(self) -> int:
+        return self.levels or 256
+
+    @property
+    def training_window(self) -> int:
+        return self.recipe.window if self.shape is None else int(np.prod(self.shape))
+
+
+def _calibration(windows: Windows, seed: int) -> tuple[Ints, NDArray[np.bool_]]:
+    n = len(windows.lengths)
+    return windows.take(philox(seed, 2).permutation(n)[:N_CALIBRATION])
+
+
+def _table(samples: Sequence[bytes]) -> Ints:
+    """Return the symbols of samples, one per column, below a row of START: (1 + T, n)."""
+    longest = max(map(len, samples), default=0)
+    table = np.zeros((1 + longest, len(samples)), np.int64)
+    table[0] = START
+    for column, sample in enumerate(samples):
+        table[1 : 1 + len(sample), column] = np.frombuffer(sample, np.uint8)
+    return table
+
+
+def _read(running: Running, symbols: Ints) -> Ints:
+    """Put the context's last byte where START stands, if there is one."""
+    if running.pending == START:
+        return symbols
+    return np.where(symbols == START, running.pending, symbols)

@@ -1,0 +1,64 @@
+"""The float network of a family: what is trained, never what codes."""
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import nn
+
+from .batches import philox
+
+
+class Network(nn.Module, ABC):
+    """Predicts each symbol of a window from those before it."""
+
+    @abstractmethod
+    def forward(self, symbols: torch.Tensor) -> torch.Tensor:
+        """Return logits (B, T, A) of each symbol given the earlier ones: (B, T) int64.
+
+        Position t must not see symbols[:, t:]; the network puts its own start in front.
+        """
+
+    @abstractmethod
+    def hidden(self, symbols: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return, per layer, the state after reading each position: (B, T, d)."""
+
+    def nats(
+        self,
+        symbols: torch.Tensor,
+        real: torch.Tensor,
+        rng: np.random.Generator,  # noqa: ARG002  (for families that draw positions)
+    ) -> torch.Tensor:
+        """Return the mean nats of the real symbols of a batch, to be lowered.
+
+        Args:
+            symbols: (B, T) int64.
+            real: (B, T) bool, False where a window is padded.
+            rng: of this step; a family may take only some positions.
+        """
+        logits = self(symbols)
+        return nn.functional.cross_entropy(logits[real], symbols[real])
+
+    def initial_scale(self, name: str, parameter: torch.Tensor) -> float:
+        """Return the standard deviation of a matrix's initial weights: 1/sqrt(n_in)."""
+        del name
+        return 1 / math.sqrt(parameter.shape[-1])
+
+
+def initialise(network: Network, *, seed: int) -> None:
+    """Set all weights from integers of numpy's Philox: the same on every machine.
+
+    Tensors of two or more axes are uniform with the deviation that the network names;
+    vectors are 0, but 1 where they are called "weight" (gains of norms).
+    """
+    rng = philox(seed, 0)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if parameter.ndim < 2:
+                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+                continue
+            width = math.sqrt(3) * network.initial_scale(name, parameter)
+            drawn = rng.integers(-(1 << 20), (1 << 20) + 1, tuple(parameter.shape))
+            uniform = drawn * (width / (1 << 20))
+            parameter.copy_(torch.from_numpy(uniform.astype(np.float32)))

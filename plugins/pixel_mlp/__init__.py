@@ -1,0 +1,96 @@
+"""A causal neighbourhood of pixels into a small MLP: strong, local, without memory.
+
+Each pixel is predicted from the pixels above and to the left within a radius, in the raster
+order of iGPT (Chen et al. 2020); what lies outside the image is a symbol of its own. There
+is no recurrent state, so that whole images are coded in parallel by the same integers that
+go step by step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import SpecError, hookimpl
+from harness.compressor import Arrays, Stepwise
+
+from .._torch.model import Engine, PixelModel
+from .._torch.recipe import Recipe
+from .neighbours import Neighbourhood, Widths
+
+LARGEST_RADIUS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelMLP(PixelModel):
+    """An MLP over the causal neighbourhood of each pixel.
+
+    Attributes:
+        radius: of the neighbourhood; without a shape, the last 2 radius (radius + 1) bytes.
+        position: whether the network is told the row and the column.
+    """
+
+    name = "pixel_mlp"
+    family = "neighbourhood MLP"
+    recipe: ClassVar[Recipe] = Recipe(
+        learning_rate=4e-3, warm_up=20, weight_decay=0.3, batch=64
+    )
+    # Names are weights for 28x28 images of 256 levels at the default radius.
+    widths: ClassVar[Mapping[str, Widths]] = {
+        "10k": Widths(embedding=4, hidden=16),
+        "50k": Widths(embedding=6, hidden=64),
+        "200k": Widths(embedding=10, hidden=176),
+        "1m": Widths(embedding=16, hidden=512),
+    }
+    sizes: ClassVar[Sequence[str]] = tuple(widths)
+
+    radius: int = 5
+    position: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.radius <= LARGEST_RADIUS:
+            raise SpecError(
+                f"radius is {self.radius}; pixel_mlp has 1 to {LARGEST_RADIUS}"
+            )
+
+    @property
+    def window(self) -> int:
+        return self.neighbourhood.reach
+
+    @property
+    def neighbourhood(self) -> Neighbourhood:
+        """Which earlier symbols each position sees."""
+        return Neighbourhood.of(self.shape, self.radius)
+
+    def network(self) -> Any:
+        from .network import NeighbourhoodMLP
+
+        return NeighbourhoodMLP(
+            self.neighbourhood,
+            self.widths[self.size],
+            alphabet=self.alphabet,
+            position=self.position,
+        )
+
+    def convert(self, network: Any, symbols: Any, real: NDArray[np.bool_]) -> Arrays:
+        from .conversion import integers_of
+
+        return integers_of(network, symbols, real)
+
+    def restore(self, learned: Arrays) -> Any:
+        from .conversion import set_weights
+
+        return set_weights(self.network(), learned)
+
+    def engine(self, learned: Arrays) -> Engine:
+        from .engine import MLPEngine
+
+        return MLPEngine(self.neighbourhood, learned)
+
+
+@hookimpl
+def compressors() -> list[type[Stepwise]]:
+    return [PixelMLP]
