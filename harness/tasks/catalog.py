@@ -5,7 +5,9 @@ from __future__ import annotations
 from harness.tasks import (
     class_adapt,
     class_scratch,
+    completion,
     landmark_probe,
+    layer_probe,
     ncd_knn,
     prequential,
     rates,
@@ -25,6 +27,8 @@ TASKS: dict[str, Task] = {
         class_scratch.TASK,
         class_adapt.TASK,
         landmark_probe.TASK,
+        layer_probe.TASK,
+        completion.TASK,
         ncd_knn.TASK,
         window.TASK,
         speed.TASK,

@@ -189,7 +189,8 @@ def common_dimension(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     scaler = standardise(train)
     scaled = scaler.apply(train)
     _, values, axes = np.linalg.svd(scaled, full_matrices=False)
-    kept = values > 1e-9 * values[0] if len(values) else values > 0
+    kept = values > 1e-9 * values.max(initial=0.0)
+    kept[:1] = True  # constant features leave one column, of zeros
     axes = axes[kept][:COMMON_DIMENSION]
     # The sign of an axis is arbitrary: let its largest entry be positive.
     largest = np.abs(axes).argmax(axis=1)
