@@ -239,5 +239,13 @@ def test_the_task_completes_its_parameters():
     assert landmark_probe.TASK.complete({"n_shards": 16}) == {
         "n_shards": 16,
         "shard_bytes": 4096,
+        "n_probe": None,
         "extras": True,
     }
+
+
+def test_a_capped_probe_trains_on_the_first_of_the_rest(dataset: Dataset):
+    whole = draw_landmarks(dataset, SMALL, seed=1)
+    capped = draw_landmarks(dataset, replace(SMALL, n_probe=7), seed=1)
+    assert capped.rest.samples == whole.rest.samples[:7]
+    assert [m.tolist() for m in capped.members] == [m.tolist() for m in whole.members]

@@ -64,7 +64,7 @@ def test_the_window_is_the_last_rung_within_reach(reach: int, rung: int):
 
 
 def test_a_window_beyond_the_ladder_is_said_to_be_at_least_that():
-    found = measure(REGISTRY.parse("ppmd(order=4)"), 1 << 14)
+    found = measure(REGISTRY.parse("mix"), 1 << 14)
     assert found["window_bytes"].value == 1 << 14
     assert "may be longer" in found["window_bytes"].note
     assert "declared without limit" in found["window_bytes"].note
