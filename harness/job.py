@@ -45,6 +45,7 @@ class Job:
     Attributes:
         n_train, n_test: caps on the splits; None takes all.
         draw: which repetition; its seed is what counts.
+        remark: what the suite says of this compressor, for readers.
         fit_key: of the job whose artifact this one reads; "" where it reads none.
         rung, ladder: for a fit: the value of the compressor's ladder field, and a name
             shared by the fits that differ only there: one child trains them all.
@@ -64,6 +65,7 @@ class Job:
     seed: int
     draw: int = 0
     official: bool = True
+    remark: str = ""
     fit_key: str = ""
     rung: Any = None
     ladder: str = ""

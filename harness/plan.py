@@ -65,7 +65,8 @@ def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
         own = _parsed(() if selection.only else cell.row.also, registry)
         for compressor in general.found + own.found:
             subject = _subject(compressor, registry, cell.card)
-            chosen = [t for t in tasks if subject.spec not in skipped[t.name]]
+            own_names = {subject.spec, subject.name}
+            chosen = [t for t in tasks if not own_names & skipped[t.name]]
             for job in _jobs_of(cell, subject, chosen):
                 jobs.setdefault(job.key, job)
         for subject, reason in general.missing + own.missing:
@@ -95,7 +96,7 @@ class _Cell:
             suite=self.suite.name,
             task=task,
             version=version,
-            parameters=known.complete(caps.parameters) if known else {},
+            parameters=_with_contents(known.complete(caps.parameters)) if known else {},
             subject=subject,
             dataset=self.row.name,
             content_hash=self.card.identity,
@@ -104,9 +105,18 @@ class _Cell:
             seed=first + self.draw,
             draw=self.draw,
             official=self.selection.is_official,
+            remark=self.suite.notes.get(subject.name, ""),
             alone=known.alone if known else False,
             weight=known.weight if known else 1.0,
         )
+
+
+def _with_contents(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what the other data sets that a task names contain: it decides results."""
+    if "others" not in parameters:
+        return parameters
+    contents = tuple(load_card(name).identity for name in parameters["others"])
+    return {**parameters, "others_content": contents}
 
 
 def _cells(
@@ -160,9 +170,12 @@ def _parsed(specs: Sequence[str], registry: Registry) -> _Parsed:
 
 
 def _skipped(task: TaskRow, suite: Suite, registry: Registry) -> set[str]:
-    """Return the specs that a task leaves out, in their shortest form."""
+    """Return the specs that a task leaves out, in their shortest form, and the names."""
     slow = suite.rates_only if task.name != "rates" else []
-    return {spec_of(one) for one in _parsed([*task.skip, *slow], registry).found}
+    names = {spec for spec in task.skip if spec.isidentifier()}
+    return names | {
+        spec_of(one) for one in _parsed([*task.skip, *slow], registry).found
+    }
 
 
 def _subject(compressor: Compressor, registry: Registry, card: Card) -> Subject:

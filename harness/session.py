@@ -23,7 +23,7 @@ from rich.table import Table
 from harness.compressor import spec_of
 from harness.conformance import check_target
 from harness.data.load import load_dataset
-from harness.errors import UnavailableError
+from harness.errors import DatasetError, UnavailableError
 from harness.job import FIT, Job
 from harness.plan import Plan, Selection, plan
 from harness.registry import load_registry
@@ -66,11 +66,33 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     planned = plan(suite, load_registry(options.plugins_dir), selection)
     store = Store(options.output)
     store.open()
+    planned = _without_what_cannot_be_had(planned, suite, selection)
     todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
     fetch_all(sorted({job.dataset for job in todo}))
     if todo:
         _run(todo, store, _limits(suite, options))
     return _report(planned, store, len(todo))
+
+
+def _without_what_cannot_be_had(
+    planned: Plan, suite: Suite, selection: Selection
+) -> Plan:
+    """Return the plan less optional data sets that cannot be fetched, and say so."""
+    lacking = set()
+    for row in suite.datasets:
+        if not row.optional or row.name in selection.datasets:
+            continue
+        try:
+            load_dataset(row.name)
+        except DatasetError as error:
+            lacking.add(row.name)
+            wide_console().print(f"left out: {row.name}: {error}", highlight=False)
+    return Plan(
+        jobs=tuple(job for job in planned.jobs if job.dataset not in lacking),
+        refused=tuple(
+            pair for pair in planned.refused if pair[0].dataset not in lacking
+        ),
+    )
 
 
 def check_device(device: str) -> None:

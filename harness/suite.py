@@ -23,9 +23,11 @@ class DatasetRow(_Strict):
 
     Attributes:
         also: specs of compressors for this data set only, such as image codecs.
+        optional: leave it out, and say so, where it cannot be had.
     """
 
     name: str
+    optional: bool = False
     also: list[str] = []
     train: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
@@ -35,7 +37,8 @@ class TaskRow(BaseModel):
     """A task, its own caps on the splits, and its parameters under their own names.
 
     Attributes:
-        skip: specs of compressors that are too slow for this task.
+        skip: compressors that are too slow for this task: a spec, or the name for all
+            configurations of one.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
@@ -65,6 +68,7 @@ class Suite(_Strict):
         seed: of the first draw; each further draw adds one.
         draws: repetitions with other subsets, orders, shards and seeds.
         rates_only: specs of codecs that take no task but rates.
+        notes: remarks that stand beside every result of a compressor, by its name.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Suite(_Strict):
     draws: int = Field(default=1, ge=1, le=100)
     compressors: list[str] = Field(min_length=1)
     rates_only: list[str] = []
+    notes: dict[str, str] = {}
     baselines: list[str] = []
     datasets: list[DatasetRow] = Field(min_length=1)
     tasks: list[TaskRow] = Field(min_length=1)
@@ -90,10 +95,15 @@ class Suite(_Strict):
             _known(row.name, list(TASKS), "task")
             TASKS[row.name].complete(row.parameters)
             for spec in row.skip:
-                _known(spec, self.compressors, "compressor")
+                _known(spec, self._specs_and_names(), "compressor")
         for name in self.baselines:
             _known(name, list(METHODS), "baseline")
         return self
+
+    def _specs_and_names(self) -> list[str]:
+        also = [spec for row in self.datasets for spec in row.also]
+        specs = [*self.compressors, *also]
+        return [*specs, *(spec.partition("(")[0] for spec in specs)]
 
 
 def suites_folder() -> Path:

@@ -310,6 +310,7 @@ def _remarks(found: Any, group: pd.DataFrame) -> tuple[str, ...]:
     prior = group["prior_bytes"].max()
     if prior > 0:
         remarks.append(f"prior {int(prior):,} bytes")
+    remarks += [remark for remark in group["remark"].dropna().unique() if remark]
     return tuple(remarks)
 
 

@@ -12,7 +12,7 @@ COLUMNS = [
     *("unit", "seed", "draw", "value", "ci_low", "ci_high", "n", "status", "official"),
     "key",
 ]
-EXTRA = ["realised", "note", "reason", "equal_bytes", "prior_bytes"]
+EXTRA = ["realised", "note", "reason", "equal_bytes", "prior_bytes", "remark"]
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def _rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         "key": record["key"],
         "reason": record["reason"],
         "equal_bytes": bool(job["parameters"].get("equal_bytes", False)),
-        "prior_bytes": job["subject"]["prior_bytes"],
+        "prior_bytes": job["subject"]["prior_bytes", "remark"],
     }
     if not record["scores"]:
         return [common]

@@ -153,6 +153,7 @@ def _remarks(group: pd.DataFrame) -> list[str]:
     remarks = [f"{row.task}: {row.status}, {row.reason}" for row in bad.itertuples()]
     held = group[group["score"] == HELD_OUT.score]
     remarks += sorted(set(held["note"].dropna()) - set(HIDDEN_NOTES))
+    remarks += [remark for remark in group["remark"].unique() if remark]
     if group["prior_bytes"].max() > 0:
         remarks.append(f"ships {group['prior_bytes'].max() / 1024:.0f} KiB of priors")
     return list(dict.fromkeys(remarks))
