@@ -1,0 +1,75 @@
+"""The shape of a causal transformer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SIZES: dict[str, tuple[int, int, int]] = {
+    "10k": (20, 2, 2),
+    "50k": (32, 4, 4),
+    "200k": (64, 4, 4),
+    "1m": (128, 5, 4),
+    "5m": (256, 6, 8),
+    "20m": (512, 6, 8),
+}
+"""Name -> width, layers, heads: 12 width**2 weights a layer, embeddings not counted
+(as in Kaplan et al. 2020, arXiv:2001.08361)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """What fixes the shape of every array.
+
+    Attributes:
+        n_symbols: V; symbol V is the start.
+        width: D, of the residual stream.
+        n_heads: H, each of width D / H.
+        reaches: per layer, how many positions before its own a position attends to.
+        n_positions: of the learned position embedding; 0 for learned biases by distance.
+    """
+
+    n_symbols: int
+    width: int
+    n_heads: int
+    reaches: tuple[int, ...]
+    n_positions: int = 0
+
+    @property
+    def head_width(self) -> int:
+        """Width of one head."""
+        return self.width // self.n_heads
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks."""
+        return len(self.reaches)
+
+    @property
+    def receptive_field(self) -> int:
+        """How many of the previous symbols a prediction can depend on."""
+        return 1 + sum(self.reaches)
+
+    def restarts_at(self, position: int) -> bool:
+        """Return whether a new image starts here, and what was read is forgotten."""
+        return bool(self.n_positions) and position % self.n_positions == 0
+
+    def piece(self, position: int, longest: int) -> int:
+        """Return how many symbols, at most `longest`, are left of the image."""
+        if not self.n_positions:
+            return longest
+        return min(longest, self.n_positions - position % self.n_positions)
+
+
+def spread(context: int, n_layers: int) -> tuple[int, ...]:
+    """Return reaches of the layers that let a prediction see `context` symbols and no more.
+
+    Its own position shows a layer the last symbol; each further one is one step of some
+    layer, so that the reaches add up to context - 1. The first layers get the remainder.
+    """
+    share, rest = divmod(context - 1, n_layers)
+    return tuple(share + (layer < rest) for layer in range(n_layers))
+
+
+def slopes(n_heads: int) -> list[float]:
+    """Return the fall of a head's scores with distance (ALiBi, arXiv:2108.12409)."""
+    return [2.0 ** (-8 * (head + 1) / n_heads) for head in range(n_heads)]

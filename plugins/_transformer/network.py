@@ -1,0 +1,184 @@
+"""The float network: pre-norm blocks of causal attention and GELU (iGPT, Chen et al. 2020)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .._torch.network import Network
+from .architecture import Architecture, slopes
+
+Note = Callable[[str, Tensor], None]
+NORM_EPSILON = 1e-5
+EMBEDDING_SCALE = 0.1
+
+
+class CausalTransformer(Network):
+    """Symbols to logits of each given those before it."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        width, n_symbols = architecture.width, architecture.n_symbols
+        self.embed = _weight(n_symbols + 1, width)
+        self.position = _weight(architecture.n_positions, width)
+        self.blocks = nn.ModuleList(
+            Block(architecture, reach) for reach in architecture.reaches
+        )
+        self.norm = Norm(width)
+        self.head = Affine(width, n_symbols)
+
+    def forward(self, symbols: Tensor, note: Note | None = None) -> Tensor:
+        """Return logits (B, T, V) of each of `symbols` (B, T) given those before it.
+
+        Args:
+            symbols: int64.
+            note: called with the name and value of every activation that is quantised.
+        """
+        note = note or _ignore
+        read = self._started(symbols)[:, :-1]
+        *_, last = self._states(read, note)
+        normal = self.norm(last, lambda x: note("norm_last", x))
+        logits: Tensor = self.head(normal)  # (B, T, D) -> (B, T, V)
+        return logits
+
+    def layer(self, index: int) -> Block:
+        """Return one block, typed."""
+        return cast("Block", self.blocks[index])
+
+    def hidden(self, symbols: Tensor) -> dict[str, Tensor]:
+        states = [x[:, 1:] for x in self._states(self._started(symbols), _ignore)]
+        layers = {f"layer{layer}": x for layer, x in enumerate(states[1:])}
+        return {**layers, "norm": self.norm(states[-1], lambda _: None)}
+
+    def initial_scale(self, name: str, parameter: Tensor) -> float:
+        if name in ("embed", "position"):
+            return EMBEDDING_SCALE
+        if name.endswith("distance"):
+            return 0.0
+        scale = 1 / math.sqrt(parameter.shape[-1])
+        if name.endswith(("project.weight", "contract.weight")):
+            # So that the residual stream does not grow with depth (GPT-2).
+            return scale / math.sqrt(2 * self.architecture.n_layers)
+        return scale
+
+    def _started(self, symbols: Tensor) -> Tensor:
+        start = torch.full_like(symbols[:, :1], self.architecture.n_symbols)
+        return torch.cat([start, symbols], dim=1)
+
+    def _states(self, read: Tensor, note: Note) -> list[Tensor]:
+        """Return the residual stream (B, T, D) before and after every block."""
+        states: Tensor = self.embed[read]  # (B, T) -> (B, T, D)
+        if self.architecture.n_positions:
+            at = torch.arange(read.shape[1], device=read.device)
+            # The last pixel is read but predicts nothing: it has no position of its own.
+            last = self.architecture.n_positions - 1
+            states = states + self.position[at.clamp(max=last)]
+        found = [states]
+        for layer, block in enumerate(self.blocks):
+            note("residual", states)
+            states = block(states, lambda name, x, at=layer: note(f"{name}.{at}", x))
+            found.append(states)
+        note("residual", states)
+        return found
+
+
+class Block(nn.Module):
+    """Attention and a two-layer perceptron, each added to the residual stream."""
+
+    def __init__(self, architecture: Architecture, reach: int) -> None:
+        super().__init__()
+        width = architecture.width
+        self.n_heads, self.reach = architecture.n_heads, reach
+        self.relative = not architecture.n_positions
+        self.norm_attention, self.norm_mlp = Norm(width), Norm(width)
+        self.qkv, self.project = Affine(width, 3 * width), Affine(width, width)
+        self.expand, self.contract = Affine(width, 4 * width), Affine(4 * width, width)
+        if self.relative:
+            self.distance = nn.Parameter(torch.zeros(self.n_heads, reach + 1))
+
+    def forward(self, states: Tensor, note: Note) -> Tensor:
+        normal = self.norm_attention(states, lambda x: note("norm_attention", x))
+        states = states + self.project(self.attend(normal, note))
+        normal = self.norm_mlp(states, lambda x: note("norm_mlp", x))
+        hidden = self.expand(normal)  # (B, T, D) -> (B, T, 4D)
+        note("expand", hidden)
+        active = functional.gelu(hidden)
+        note("gelu", active)
+        changed: Tensor = states + self.contract(active)
+        return changed
+
+    def attend(self, normal: Tensor, note: Note) -> Tensor:
+        n, length, width = normal.shape
+        parts = self.qkv(normal).view(n, length, 3, self.n_heads, -1)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, H, T, D/H)
+        for name, part in (("query", query), ("key", key), ("value", value)):
+            note(name, part)
+        if self.relative or self.reach < length - 1:
+            mask = self.scores_by_distance(length).to(query.dtype)  # (1 or H, T, T)
+            read = functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=mask
+            )
+        else:
+            read = functional.scaled_dot_product_attention(
+                query, key, value, is_causal=True
+            )
+        note("attended", read)
+        return read.transpose(1, 2).reshape(n, length, width)
+
+    def scores_by_distance(self, length: int) -> Tensor:
+        """Return what is added to the scores: biases in reach, else minus infinity."""
+        device = self.qkv.weight.device
+        at = torch.arange(length, device=device)
+        distance = at[:, None] - at[None]  # (T, T)
+        outside = (distance < 0) | (distance > self.reach)
+        if not self.relative:
+            flat = torch.zeros(1, length, length, device=device)
+            return flat.masked_fill(outside, float("-inf"))
+        falls = torch.tensor(slopes(self.n_heads), device=device)
+        table = self.distance - falls[:, None] * torch.arange(
+            self.reach + 1, device=device
+        )
+        biases = table[:, distance.clamp(0, self.reach)]  # (H, T, T)
+        return biases.masked_fill(outside, float("-inf"))
+
+
+class Norm(nn.Module):
+    """Layer norm whose normalised value can be seen before gain and bias."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, states: Tensor, note: Callable[[Tensor], None]) -> Tensor:
+        normal = functional.layer_norm(
+            states, (states.shape[-1],), None, None, NORM_EPSILON
+        )
+        note(normal)
+        return normal * self.weight + self.bias
+
+
+class Affine(nn.Module):
+    """A matrix (out, in) and a bias."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight, self.bias = _weight(n_out, n_in), nn.Parameter(torch.zeros(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = functional.linear(x, self.weight, self.bias)
+        return found
+
+
+def _weight(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.zeros(*shape))
+
+
+def _ignore(name: str, value: Tensor) -> None:
+    """Take no note."""

@@ -1,0 +1,58 @@
+"""Next-byte transformer: attention over a sliding window, biases by distance.
+
+No positions: each head adds to its scores a learned bias that starts as a slope (ALiBi:
+Press et al. 2022, arXiv:2108.12409), so that streams may be of any length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness import SpecError, hookimpl
+
+from .._torch.recipe import Recipe
+from .._transformer.architecture import SIZES, Architecture
+from .._transformer.model import Transformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByteTransformer(Transformer):
+    """A small language model over bytes that codes exactly.
+
+    Attributes:
+        attention: how many bytes before its own a position attends to, in every layer.
+    """
+
+    name = "byte_transformer"
+    family = "byte transformer"
+    recipe = Recipe(learning_rate=3e-3, warm_up=50, batch=16, window=256)
+
+    attention: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.attention <= 1 << 12:
+            raise SpecError(f"attention is {self.attention}; give 1 to 4096 bytes")
+
+    @property
+    def window(self) -> int:
+        """Bytes of context that can reach a prediction, through all layers."""
+        return self.architecture.receptive_field
+
+    @property
+    def architecture(self) -> Architecture:
+        width, n_layers, n_heads = SIZES[self.size]
+        return Architecture(
+            n_symbols=self.alphabet,
+            width=width,
+            n_heads=n_heads,
+            reaches=(self.attention,) * n_layers,
+        )
+
+    def _reach(self, context: bytes) -> bytes:
+        return context[-self.window :]
+
+
+@hookimpl
+def compressors() -> list[type[ByteTransformer]]:
+    return [ByteTransformer]
