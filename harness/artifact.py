@@ -50,7 +50,7 @@ def load(
         if not (folder / LEARNED_FILE).exists():
             return compressor
         learned = from_bytes((folder / LEARNED_FILE).read_bytes())
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         msg = f"no usable artifact in {folder.name}: {error}; fit it again"
         raise ContainerError(msg) from error
     return replace(compressor, learned=learned)

@@ -6,10 +6,13 @@ or little-endian:
 
     "BPC" | format version | length and text of the coder's version | artifact id (8 bytes)
     then, for every MAX_STREAMS samples:
-    kind (0 stored, 1 coded) | CRC32 of lengths and decoded bytes | payload length | payload
+    kind (0 stored, 1 coded) | CRC32 | payload length | payload
 
-Sample lengths and order are side information that the decoder has. A block whose samples
-leave the alphabet, or that coding would expand, is stored.
+The CRC32 is of the block's number, its kind, the sample lengths, the payload and the
+decoded bytes, so that no flipped bit passes, not even one that the coder would not read,
+and no block that stands in another's place. Sample lengths and order are side information
+that the decoder has; memory is taken by them, never by a number in the container. A block
+whose samples leave the alphabet, or that coding would expand, is stored.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from harness.errors import CodingError, ContainerError, NotApplicableError
 Item = TypeVar("Item")
 
 MAGIC = b"BPC"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_STREAMS = 4096
 NO_ARTIFACT = bytes(8)
 
@@ -159,7 +162,8 @@ def encode(
         MAGIC + bytes([FORMAT_VERSION, len(_CODER_VERSION)]) + _CODER_VERSION + artifact
     )
     return head + b"".join(
-        _encode_block(model, block, context) for block in _blocks(samples)
+        _encode_block(model, block, context, number)
+        for number, block in enumerate(_blocks(samples))
     )
 
 
@@ -176,13 +180,17 @@ def decode(
     Raises:
         ContainerError: the container is damaged, of another format, made with another
             artifact, or does not decode to samples of these lengths.
+        CodingError: a length is negative.
     """
+    if min(lengths, default=0) < 0:
+        msg = f"a sample length is {min(lengths)}; give lengths of 0 or more"
+        raise CodingError(msg)
     start = _check_head(code, artifact)
     samples: list[bytes] = []
-    for block in _blocks(lengths):
+    for number, block in enumerate(_blocks(lengths)):
         kind, checksum, payload, start = _read_block(code, start)
         decoded = _decode_payload(model, kind, payload, block, context)
-        if _checksum(decoded) != checksum:
+        if _checksum(number, kind, payload, decoded) != checksum:
             msg = "the container is damaged, or was not coded with these lengths"
             raise ContainerError(msg)
         samples += decoded
@@ -245,18 +253,25 @@ def _blocks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start : start + MAX_STREAMS]
 
 
-def _encode_block(model: Stepwise, samples: Sequence[bytes], context: bytes) -> bytes:
+def _encode_block(
+    model: Stepwise, samples: Sequence[bytes], context: bytes, number: int
+) -> bytes:
     kind, payload = _STORED, b"".join(samples)
     if payload and max(payload) < model.alphabet:
-        coded = payload_of(model, samples, context=context)
+        coded = payload_of(model, model.arrange(samples), context=context)
         if len(coded) < len(payload):
             kind, payload = _CODED, coded
-    return bytes([kind]) + _checksum(samples) + varint(len(payload)) + payload
+    checksum = _checksum(number, kind, payload, samples)
+    return bytes([kind]) + checksum + varint(len(payload)) + payload
 
 
-def _checksum(samples: Sequence[bytes]) -> bytes:
-    lengths = b"".join(varint(len(sample)) for sample in samples)
-    return zlib.crc32(b"".join(samples), zlib.crc32(lengths)).to_bytes(4, "little")
+def _checksum(
+    number: int, kind: int, payload: bytes, samples: Sequence[bytes]
+) -> bytes:
+    about = varint(number) + bytes([kind])
+    about += b"".join(varint(len(sample)) for sample in samples)
+    crc = zlib.crc32(payload, zlib.crc32(about))
+    return zlib.crc32(b"".join(samples), crc).to_bytes(4, "little")
 
 
 def _check_head(code: bytes, artifact: bytes) -> int:
@@ -297,33 +312,42 @@ def _read_block(code: bytes, start: int) -> tuple[int, bytes, bytes, int]:
 def _decode_payload(
     model: Stepwise, kind: int, payload: bytes, lengths: Sequence[int], context: bytes
 ) -> list[bytes]:
-    if kind == _STORED:
-        return (
-            split(payload, lengths, b"") if sum(lengths) == len(payload) else [payload]
+    if sum(lengths) != len(payload) and kind == _STORED:
+        msg = (
+            f"a stored block holds {len(payload)} bytes, the lengths given sum to"
+            f" {sum(lengths)}; give those it was made with"
         )
-    if len(payload) % 4:
-        msg = f"the container is damaged: a payload of {len(payload)} bytes is not whole words"
+        raise ContainerError(msg)
+    if kind == _STORED:
+        return split(payload, lengths, b"")
+    if len(payload) % 4 or not sum(lengths):
+        msg = (
+            f"the container is damaged: {len(payload)} bytes cannot code {sum(lengths)}"
+        )
         raise ContainerError(msg)
     order = np.argsort(-np.array(lengths, np.int64), kind="stable")
-    table = _decode_steps(model, payload, [lengths[i] for i in order], context)
+    columns = _decode_steps(model, payload, [lengths[i] for i in order], context)
     samples = [b""] * len(lengths)
-    for column, i in enumerate(order):
-        samples[i] = table[: lengths[i], column].tobytes()
-    return samples
+    for i, column in zip(order, columns, strict=True):
+        samples[i] = column
+    return model.rearrange(samples)
 
 
 def _decode_steps(
     model: Stepwise, payload: bytes, lengths: Sequence[int], context: bytes
-) -> NDArray[np.uint8]:
-    """Return a table of symbols, (longest, n), for streams sorted longest first."""
+) -> list[bytes]:
+    """Return the streams, which are sorted longest first, in that order."""
     decoder = constriction.stream.queue.RangeDecoder(
         np.frombuffer(payload, "<u4").astype(np.uint32)
     )
     family, state = _family(), model.start(len(lengths), context=context)
-    running = np.searchsorted(-np.array(lengths), -np.arange(lengths[0]), side="left")
-    table = np.zeros((lengths[0], len(lengths)), np.uint8)
+    steps = np.arange(max(lengths, default=0))
+    running = np.searchsorted(-np.array(lengths, np.int64), -steps, side="left")
+    # One step after the other: a table of streams by steps would be mostly empty.
+    starts = np.cumsum(running) - running
+    decoded = np.empty(sum(lengths), np.uint8)
     last = np.full(len(lengths), START, np.int64)
-    for position, n_running in enumerate(running):
+    for position, (first, n_running) in enumerate(zip(starts, running, strict=True)):
         state, rows = model.step(state, last[:n_running])
         try:
             symbols = decoder.decode(family, _probabilities(rows))
@@ -331,8 +355,11 @@ def _decode_steps(
             msg = f"the container is damaged: no symbol fits at step {position}"
             raise ContainerError(msg) from error
         last = symbols.astype(np.int64)
-        table[position, :n_running] = last
-    return table
+        decoded[first : first + n_running] = last
+    return [
+        decoded[starts[:length] + column].tobytes()
+        for column, length in enumerate(lengths)
+    ]
 
 
 def _family() -> Any:

@@ -207,6 +207,19 @@ class Stepwise(Compressor):
         """Number of symbols: bytes 0 .. alphabet - 1."""
         return 256
 
+    def arrange(self, samples: Sequence[bytes]) -> list[bytes]:
+        """Return the samples in the order in which their symbols are coded.
+
+        Only what permutes symbols inside a sample (a fixed shuffle of pixels) overrides it,
+        together with `rearrange`, which undoes it. `start`, `step` and `frequencies` see
+        arranged symbols; `code_lengths` takes samples as they are.
+        """
+        return list(samples)
+
+    def rearrange(self, arranged: Sequence[bytes]) -> list[bytes]:
+        """Return the samples whose symbols `arrange` put in order."""
+        return list(arranged)
+
     @abstractmethod
     def start(self, n: int, *, context: bytes = b"") -> Any:
         """Return the state of n streams, each of which has just seen `context`."""
@@ -307,13 +320,12 @@ def coding_order(samples: Sequence[bytes]) -> NDArray[np.int64]:
 def steps_of(ordered: Sequence[bytes]) -> Iterator[NDArray[np.int64]]:
     """Yield the symbols of each step of samples that are sorted longest first."""
     lengths = np.array([len(sample) for sample in ordered], dtype=np.int64)
-    longest = int(lengths[0]) if len(lengths) else 0
-    table = np.zeros((longest, len(lengths)), np.uint8)
-    for column, sample in enumerate(ordered):
-        table[: len(sample), column] = np.frombuffer(sample, np.uint8)
-    running = np.searchsorted(-lengths, -np.arange(longest), side="left")
-    for row, n_running in zip(table, running, strict=True):
-        yield row[:n_running].astype(np.int64)
+    flat = np.frombuffer(b"".join(ordered), np.uint8)
+    starts = np.cumsum(lengths) - lengths
+    steps = np.arange(lengths[0] if len(lengths) else 0)
+    running = np.searchsorted(-lengths, -steps, side="left")
+    for step, n_running in zip(steps, running, strict=True):
+        yield flat[starts[:n_running] + step].astype(np.int64)
 
 
 def check_alphabet(samples: Sequence[bytes], alphabet: int) -> None:

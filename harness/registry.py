@@ -35,6 +35,7 @@ from harness.errors import (
 )
 
 ENTRY_POINT_GROUP = "bitprobe"
+BUILTIN_PACKAGE = "bitprobe_plugins"
 _BY_ENTRY_POINT = "entry point "
 _STANDARD_LIBRARY = {"zlib", "bz2", "lzma"}
 
@@ -215,7 +216,10 @@ def _version(name: str) -> str:
 
 def _import_file(path: Path) -> types.ModuleType:
     folder = path.parent.resolve()
-    package = "bitprobe_plugins_" + hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    package = BUILTIN_PACKAGE
+    if folder != builtin_folder().resolve():
+        # numba's caches hold this name: that of our own folder must not depend on its path.
+        package += "_" + hashlib.sha256(str(folder).encode()).hexdigest()[:8]
     if package not in sys.modules:
         parent = types.ModuleType(package)
         parent.__path__ = [str(folder)]

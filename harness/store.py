@@ -12,6 +12,8 @@ from typing import Any
 
 from harness.errors import StoreError
 
+RECORD_FORMAT = 2
+
 
 @dataclass(frozen=True)
 class Store:
@@ -48,24 +50,34 @@ class Store:
         return self.folder / "artifacts" / key
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """Return a record, or None where there is none."""
+        """Return a record, or None where there is none of this version."""
         path = self.record_path(key)
-        return dict(json.loads(path.read_text())) if path.exists() else None
+        if not path.exists():
+            return None
+        record = dict(json.loads(path.read_text()))
+        return record if record.get("format") == RECORD_FORMAT else None
 
     def read_all(self) -> list[dict[str, Any]]:
         """Return all records, sorted by key.
 
         Raises:
-            StoreError: there are none here.
+            StoreError: there are none here, or another version wrote one.
         """
         paths = sorted((self.folder / "records").glob("*.json"))
         if not paths:
             raise StoreError(f"no records in {self.folder}; run a suite into it first")
-        return [json.loads(path.read_text()) for path in paths]
+        records = [json.loads(path.read_text()) for path in paths]
+        if any(record.get("format") != RECORD_FORMAT for record in records):
+            raise StoreError(
+                f"{self.folder} holds records of another version of bitprobe; "
+                "run its suite again"
+            )
+        return records
 
     def write(self, key: str, record: Mapping[str, Any]) -> None:
         """Write a record: temporary file, fsync, rename."""
-        text = json.dumps(record, sort_keys=True, indent=1)
+        whole = {**record, "format": RECORD_FORMAT}
+        text = json.dumps(whole, sort_keys=True, indent=1)
         target = self.record_path(key)
         temporary = self.folder / "scratch" / f"{key}.{os.getpid()}.json"
         with temporary.open("w") as file:

@@ -135,7 +135,7 @@ def test_ctrl_c_ends_the_children_keeps_records_and_exits_with_130(
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
     assert err.strip().splitlines()[-1] == (
-        "bitprobe: stopped; records are kept, run again to resume"
+        "bitprobe: stopped; what was finished is kept, run again to resume"
     )
     assert "Traceback" not in err
     _, alive = psutil.wait_procs(children, timeout=10)

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from harness.cli import parts, results
+from harness.cli import parts, results, tool
 from harness.errors import HarnessError, UsageError
 
 app = typer.Typer(
@@ -24,6 +24,9 @@ app.command("fetch")(parts.fetch)
 app.command("audit")(parts.audit)
 app.command("check")(parts.check)
 app.command("new")(parts.new)
+app.command("fit")(tool.fit)
+app.command("compress")(tool.compress)
+app.command("decompress")(tool.decompress)
 app.command("doctor")(parts.doctor)
 
 
@@ -45,7 +48,7 @@ def main() -> None:
     except typer.Abort:
         code = INTERRUPTED
     if code == INTERRUPTED:  # as typer answers Ctrl-C
-        _fail("stopped; records are kept, run again to resume", code)
+        _fail("stopped; what was finished is kept, run again to resume", code)
     sys.exit(code)
 
 

@@ -21,7 +21,13 @@ from harness.conformance.declared import WINDOW, declaration_check
 from harness.conformance.roundtrip import LONG_BYTES
 from harness.conformance.subject import Check, Finding, Status, Subject, one_line
 from harness.errors import ConformanceError, PluginError
-from harness.registry import Entry, load_plugin, load_registry, parse_spec
+from harness.registry import (
+    BUILTIN_PACKAGE,
+    Entry,
+    load_plugin,
+    load_registry,
+    parse_spec,
+)
 
 __all__ = [
     "CHECKS",
@@ -192,7 +198,7 @@ def _default_of(entry: Entry) -> Compressor:
 def _plugin_of(kind: type[Compressor]) -> Path | None:
     """Return the file or folder of the top-level plugin module of a class."""
     parts = kind.__module__.split(".")
-    by_scan = parts[0].startswith("bitprobe_plugins_")
+    by_scan = parts[0].startswith(BUILTIN_PACKAGE)
     module = sys.modules.get(".".join(parts[:2]) if by_scan else kind.__module__)
     file = getattr(module, "__file__", None)
     if file is None:

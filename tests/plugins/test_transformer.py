@@ -220,6 +220,13 @@ def test_a_shuffled_model_codes_images_as_a_raster_model_codes_shuffled_images()
     )
 
 
+def test_a_shuffled_model_codes_in_its_own_order_and_gives_the_raster_back():
+    shuffled, some = pixel(steps=5, shuffle_seed=3), images()[:50]
+    code = coding.encode(shuffled, some)
+    assert coding.decode(shuffled, code, [len(one) for one in some]) == some
+    assert 8 * len(code) == pytest.approx(shuffled.code_lengths(some).sum(), abs=400)
+
+
 def test_hidden_states_of_shuffled_pixels_lie_at_their_original_places():
     shuffled = pixel(steps=5, shuffle_seed=3)
     raster = replace(shuffled, shuffle_seed=None)

@@ -1,0 +1,1 @@
+"""Compressors as a tool for files: fit, compress, decompress."""
