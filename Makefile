@@ -48,6 +48,7 @@ publish: setup  ## write a finished run to results/SUITE: tables, page, records
 	$(BIN)/bitprobe report results/runs/$(SUITE) --format csv > results/$(SUITE)/leaderboard.csv
 	$(BIN)/bitprobe report results/runs/$(SUITE) --format html > results/$(SUITE)/leaderboard.html
 	$(BIN)/bitprobe report results/runs/$(SUITE) --format json > results/$(SUITE)/records.jsonl
+	$(BIN)/bitprobe figures results/runs/$(SUITE) --output results/$(SUITE)/figures
 
 clean:  ## remove the environment and caches, keep results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

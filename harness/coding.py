@@ -100,7 +100,7 @@ def code_each(
     sharing one coder but no information.
     """
     if isinstance(compressor, Codec):
-        return [compressor.compress(sample) for sample in samples]
+        return compressor.compress_each(samples)
     return [encode(_model(compressor), samples, artifact=artifact)]
 
 
@@ -117,6 +117,26 @@ def decode_each(
         return [compressor.decompress(code, length=length) for code, length in pairs]
     (code,) = codes
     return decode(_model(compressor), code, lengths, artifact=artifact)
+
+
+def code_after(compressor: Compressor, data: bytes, context: bytes) -> bytes:
+    """Return the code of `data` for a decoder that has `context` and nothing else.
+
+    Raises:
+        NotApplicableError: the compressor writes no bytes.
+    """
+    if isinstance(compressor, Codec):
+        return compressor.compress(data, context=context)
+    return encode(_model(compressor), [data], context=context)
+
+
+def decode_after(
+    compressor: Compressor, code: bytes, length: int, context: bytes
+) -> bytes:
+    """Return the `length` bytes of `code_after` from their code."""
+    if isinstance(compressor, Codec):
+        return compressor.decompress(code, length=length, context=context)
+    return decode(_model(compressor), code, [length], context=context)[0]
 
 
 def join(samples: Sequence[bytes], separator: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -131,16 +132,20 @@ class Codec(Compressor):
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
         """Return the code of `data` for a decoder that has `prefix`."""
-        head, whole = self.pack(prefix), self.pack(prefix + data)
+        head, whole = _packed_prefix(self, prefix), self.pack(prefix + data)
         shared = shared_length(head, whole)
         return varint(len(head) - shared) + whole[shared:]
 
     def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:
         """Return the `length` bytes of data that `pack_after` coded."""
         dropped, start = read_varint(code)
-        head = self.pack(prefix)
+        head = _packed_prefix(self, prefix)
         whole = head[: len(head) - dropped] + code[start:]
         return self.unpack(whole, len(prefix) + length)[len(prefix) :]
+
+    def pack_each_after(self, samples: Sequence[bytes], prefix: bytes) -> list[bytes]:
+        """Return `pack_after` of each sample, byte for byte; override to be fast."""
+        return [self.pack_after(sample, prefix) for sample in samples]
 
     def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
         """Return the bits `pack_after` needs for each sample; override to be fast.
@@ -148,7 +153,7 @@ class Codec(Compressor):
         Returns:
             Shape (n,), exactly 8 * len(pack_after(sample, prefix)).
         """
-        n_bytes = [len(self.pack_after(sample, prefix)) for sample in samples]
+        n_bytes = [len(code) for code in self.pack_each_after(samples, prefix)]
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
 
     def packed_lengths(self, samples: Sequence[bytes]) -> Bits:
@@ -160,6 +165,15 @@ class Codec(Compressor):
         """Return the code of `data` after what was fitted and then `context`."""
         prefix = self.prefix(context)
         return self.pack_after(data, prefix) if prefix else self.pack(data)
+
+    def compress_each(
+        self, samples: Sequence[bytes], *, context: bytes = b""
+    ) -> list[bytes]:
+        """Return `compress` of each sample, all after the same context."""
+        prefix = self.prefix(context)
+        if prefix:
+            return self.pack_each_after(samples, prefix)
+        return [self.pack(sample) for sample in samples]
 
     def decompress(self, code: bytes, *, length: int, context: bytes = b"") -> bytes:
         """Return the `length` bytes that `compress` coded after the same context."""
@@ -188,6 +202,12 @@ class Codec(Compressor):
         fitted = (self.learned or {}).get("prefix")
         known = (b"" if fitted is None else fitted.tobytes()) + context
         return known if self.window is None else known[-self.window :]
+
+
+@lru_cache(maxsize=1)
+def _packed_prefix(codec: Codec, prefix: bytes) -> bytes:
+    """Return the code of a prefix, packed once for all the samples that follow it."""
+    return codec.pack(prefix)
 
 
 @dataclass(frozen=True, kw_only=True)

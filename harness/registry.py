@@ -216,9 +216,11 @@ def _version(name: str) -> str:
 
 def _import_file(path: Path) -> types.ModuleType:
     folder = path.parent.resolve()
-    package = BUILTIN_PACKAGE
-    if folder != builtin_folder().resolve():
-        # numba's caches hold this name: that of our own folder must not depend on its path.
+    # numba's caches hold this name, and move with their folder: it must not depend on the
+    # path, unless two folders of one name meet in one process.
+    package = f"{BUILTIN_PACKAGE}_{folder.name}"
+    known = sys.modules.get(package)
+    if known is not None and list(known.__path__) != [str(folder)]:
         package += "_" + hashlib.sha256(str(folder).encode()).hexdigest()[:8]
     if package not in sys.modules:
         parent = types.ModuleType(package)

@@ -20,20 +20,19 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from harness.compressor import spec_of
 from harness.conformance import check_target
 from harness.data.load import load_dataset
 from harness.errors import DatasetError, UnavailableError
 from harness.job import FIT, Job
 from harness.plan import Plan, Selection, plan
+from harness.published import answers
+from harness.registration import register
 from harness.registry import load_registry
-from harness.report.compare import compare_stored, comparison_text
 from harness.report.frame import frame
 from harness.report.render import print_tables, wide_console
 from harness.run import order, runner
 from harness.store import Store
 from harness.suite import Suite, load_suite
-from harness.tasks.baseline import METHODS
 
 _MARKS = {
     "passed": "passed",
@@ -67,11 +66,14 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     store = Store(options.output)
     store.open()
     planned = _without_what_cannot_be_had(planned, suite, selection)
+    if selection.is_official:
+        register(store.folder, suite.hypothesis)
     todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
-    fetch_all(sorted({job.dataset for job in todo}))
+    others = {n for job in todo for n in job.parameters.get("others", ())}
+    fetch_all(sorted({job.dataset for job in todo} | others))
     if todo:
         _run(todo, store, _limits(suite, options))
-    return _report(planned, store, len(todo))
+    return _report(planned, suite, store, len(todo))
 
 
 def _without_what_cannot_be_had(
@@ -147,23 +149,6 @@ def check_and_report(target: str, plugins_dir: Path | None) -> int:
     return 1 if failed else 0
 
 
-def compare_in(
-    folder: Path, first: str, second: str, *, dataset: str, task: str
-) -> str:
-    """Return the comparison of two compressors in a folder of records, as text.
-
-    Raises:
-        UsageError: a spec is unknown, or the folder lacks its record.
-    """
-    registry = load_registry()
-    specs = [
-        spec if spec in METHODS else spec_of(registry.parse(spec))
-        for spec in (first, second)
-    ]
-    found = compare_stored(Store(folder), *specs, dataset=dataset, task=task)
-    return comparison_text(found)
-
-
 def progress_bar() -> Progress:
     """Return a bar on the standard error, gone when it is done."""
     return Progress(
@@ -234,11 +219,13 @@ class _Bar:
         )
 
 
-def _report(planned: Plan, store: Store, n_new: int) -> int:
+def _report(planned: Plan, suite: Suite, store: Store, n_new: int) -> int:
     records = [store.read(job.key) for job in planned.jobs]
     found = [record for record in records if record is not None]
     console = wide_console()
     print_tables(frame(found), console)
+    for sentence in answers(found, suite, store):
+        console.print(sentence, style="bold", highlight=False)
     for job, reason in planned.refused:
         console.print(f"{job.subject.spec} on {job.dataset}: {reason}", highlight=False)
     failed = [r for r in found if r["status"] not in ("done", "not_applicable")]

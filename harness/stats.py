@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 N_RESAMPLES = 2000
+N_PERMUTATIONS = 9999
 LEVEL = 0.95
 BLOCK_ENTRIES = 1 << 22
 """Bootstrap weights held at a time: 32 MiB."""
@@ -182,6 +183,45 @@ def spearman(x: Floats, y: Floats) -> float:
     a, b = _centred_ranks(x), _centred_ranks(y)
     scale = math.sqrt(float(a @ a) * float(b @ b))
     return float(a @ b) / scale if scale > 0 else math.nan
+
+
+def spearman_in_blocks(
+    blocks: Sequence[tuple[Floats, Floats]], rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return the mean Spearman correlation over rows, and its p from permuted columns.
+
+    Each block permutes its columns by itself, all its rows alike: rows of a block share
+    what their columns are.
+
+    Args:
+        blocks: two arrays of shape (n_rows, n_columns) each, at least one block.
+        rng: source of the permutations.
+
+    Returns:
+        The mean over the rows of all blocks (a constant row counts 0), and the two-sided
+        p: twice the smaller tail, at most 1.
+    """
+    n_rows = sum(len(x) for x, _ in blocks)
+    observed, drawn = 0.0, np.zeros(N_PERMUTATIONS)
+    for x, y in blocks:
+        products = _unit_ranks(x).T @ _unit_ranks(y)  # (n_columns, n_columns)
+        columns = np.arange(len(products))
+        shuffles = rng.permuted(np.tile(columns, (N_PERMUTATIONS, 1)), axis=1)
+        observed += float(np.trace(products))
+        drawn += products[shuffles, columns].sum(axis=1)
+    # Rounding must not turn a permutation that is exactly as extreme into one that is not.
+    above = int((drawn >= observed - 1e-9).sum())
+    below = int((drawn <= observed + 1e-9).sum())
+    p = min(1.0, 2 * (1 + min(above, below)) / (1 + N_PERMUTATIONS))
+    return observed / n_rows, p
+
+
+def _unit_ranks(rows: Floats) -> Floats:
+    """Return the ranks inside each row about their mean, scaled to length 1 (or 0)."""
+    centred = np.array([_centred_ranks(row) for row in rows])
+    norms = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    unit: Floats = centred / np.where(norms > 0, norms, np.inf)
+    return unit
 
 
 def wilson_lower(successes: int, n: int, *, level: float = LEVEL) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import SuiteError
+from harness.registration import Registration
 from harness.tasks.baseline import METHODS
 from harness.tasks.catalog import TASKS
 
@@ -68,6 +69,7 @@ class Suite(_Strict):
         seed: of the first draw; each further draw adds one.
         draws: repetitions with other subsets, orders, shards and seeds.
         rates_only: specs of codecs that take no task but rates.
+        hypothesis: what a run of the suite tests, registered before its records.
         notes: remarks that stand beside every result of a compressor, by its name.
     """
 
@@ -82,6 +84,7 @@ class Suite(_Strict):
     datasets: list[DatasetRow] = Field(min_length=1)
     tasks: list[TaskRow] = Field(min_length=1)
     limits: Limits = Limits()
+    hypothesis: Registration | None = None
 
     @model_validator(mode="after")
     def _names_once_and_known(self) -> Suite:
@@ -98,7 +101,18 @@ class Suite(_Strict):
                 _known(spec, self._specs_and_names(), "compressor")
         for name in self.baselines:
             _known(name, list(METHODS), "baseline")
+        if self.hypothesis:
+            self._check_hypothesis(self.hypothesis)
         return self
+
+    def _check_hypothesis(self, registration: Registration) -> None:
+        tasks, datasets = (
+            [row.name for row in rows] for rows in (self.tasks, self.datasets)
+        )
+        for claim in registration.claims:
+            _known(claim.task, tasks, "task of the suite")
+            for name in (*claim.datasets, *registration.datasets):
+                _known(name, datasets, "data set of the suite")
 
     def _specs_and_names(self) -> list[str]:
         also = [spec for row in self.datasets for spec in row.also]

@@ -77,16 +77,17 @@ def tails_after(
     return _LENGTH.unpack(answers[0])[0], answers[1:]
 
 
-def suffix_lengths(
+def suffix_codes(
     recipe: Recipe, prefix: bytes, samples: Sequence[bytes]
-) -> list[int]:
-    """Return the bytes of each sample's code by the suffix route, as `pack_after` counts."""
+) -> list[bytes]:
+    """Return each sample's code by the suffix route, as `pack_after` writes it."""
     from harness.compressor import shared_length, varint
 
+    # What the prefix let out before its end is common to all.
     _, (end, *tails) = tails_after(recipe, prefix, [b"", *samples])
     shares = [shared_length(end, tail) for tail in tails]
     return [
-        len(varint(len(end) - shared)) + len(tail) - shared
+        varint(len(end) - shared) + tail[shared:]
         for shared, tail in zip(shares, tails, strict=True)
     ]
 

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import brotli
-import numpy as np
 
 from harness import Codec, CodingError, SpecError, hookimpl
-from harness.compressor import Bits
-from harness.units import BITS_PER_BYTE
 
 from ._primed import Recipe, tails_after
 
@@ -78,10 +75,10 @@ class Brotli(_Brotli):
             raise CodingError(f"brotli: decoded {len(data)} bytes of {length}")
         return data
 
-    def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
+    def pack_each_after(self, samples: Sequence[bytes], prefix: bytes) -> list[bytes]:
         enough = PRIMED_FROM[self.quality >= SLOW_QUALITY]
         if len(samples) < FEWEST_PRIMED or len(prefix) < enough:
-            return super().packed_lengths_after(samples, prefix)
+            return super().pack_each_after(samples, prefix)
         recipe = Recipe(
             module="_brotli",
             factory="Compressor",
@@ -91,7 +88,7 @@ class Brotli(_Brotli):
             finish="finish",
         )
         _, tails = tails_after(recipe, prefix, samples)
-        return BITS_PER_BYTE * np.array([len(tail) for tail in tails], np.float64)
+        return tails
 
 
 @dataclass(frozen=True, kw_only=True)

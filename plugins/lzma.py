@@ -3,15 +3,15 @@
 import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from harness import Codec, SpecError, hookimpl
-from harness.compressor import Bits, read_varint, shared_length, varint
-from harness.units import BITS_PER_BYTE
+from harness.compressor import read_varint, shared_length, varint
 
-from ._primed import Recipe, suffix_lengths
+from ._primed import Recipe, suffix_codes
 
 WINDOW_LOGS = (18, 20, 21, 22, 22, 23, 23, 24, 25, 26)
 """log2 of the dictionary of presets 0 to 9 (xz's manual)."""
@@ -62,28 +62,31 @@ class Lzma(_Preset):
         return _unpacked(code, self._filters(length))
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
-        filters = self._filters(len(prefix) + len(data))
-        head, whole = _packed(prefix, filters), _packed(prefix + data, filters)
+        n_bytes = len(prefix) + len(data)
+        head = _head(prefix, self.flags, self._dictionary(n_bytes))
+        whole = _packed(prefix + data, self._filters(n_bytes))
         shared = shared_length(head, whole)
         return varint(len(head) - shared) + whole[shared:]
 
     def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:
         filters = self._filters(len(prefix) + length)
         dropped, start = read_varint(code)
-        head = _packed(prefix, filters)
+        head = _head(prefix, self.flags, self._dictionary(len(prefix) + length))
         whole = head[: len(head) - dropped] + code[start:]
         return _unpacked(whole, filters)[len(prefix) :]
 
-    def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
+    def pack_each_after(self, samples: Sequence[bytes], prefix: bytes) -> list[bytes]:
         if len(samples) < FEWEST_PRIMED or len(prefix) < PRIMED_FROM:
-            return super().packed_lengths_after(samples, prefix)
+            return super().pack_each_after(samples, prefix)
         sizes = np.array([self._dictionary(len(prefix) + len(s)) for s in samples])
-        n_bytes = np.empty(len(samples), np.float64)
+        codes = [b""] * len(samples)
         for size in np.unique(sizes):
-            members = np.flatnonzero(sizes == size)
-            chosen = [samples[int(i)] for i in members]
-            n_bytes[members] = suffix_lengths(self._recipe(int(size)), prefix, chosen)
-        return BITS_PER_BYTE * n_bytes
+            members = np.flatnonzero(sizes == size).tolist()
+            chosen = [samples[i] for i in members]
+            found = suffix_codes(self._recipe(int(size)), prefix, chosen)
+            for i, code in zip(members, found, strict=True):
+                codes[i] = code
+        return codes
 
     def _recipe(self, dict_size: int) -> Recipe:
         filters = self._filters(dict_size)
@@ -103,8 +106,7 @@ class Lzma(_Preset):
         return min(self.window, needed)
 
     def _filters(self, n_bytes: int) -> list[dict[str, Any]]:
-        size = self._dictionary(n_bytes)
-        return [{"id": lzma.FILTER_LZMA1, "preset": self.flags, "dict_size": size}]
+        return _chain(self.flags, self._dictionary(n_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,16 @@ class Xz(_Preset):
 
     def unpack(self, code: bytes, length: int) -> bytes:  # noqa: ARG002  (the container knows)
         return lzma.decompress(code)
+
+
+def _chain(flags: int, dict_size: int) -> list[dict[str, Any]]:
+    return [{"id": lzma.FILTER_LZMA1, "preset": flags, "dict_size": dict_size}]
+
+
+@lru_cache(maxsize=2)
+def _head(prefix: bytes, flags: int, dict_size: int) -> bytes:
+    """Return a prefix's own code, made once for all the samples that follow it."""
+    return _packed(prefix, _chain(flags, dict_size))
 
 
 def _packed(data: bytes, filters: list[dict[str, Any]]) -> bytes:

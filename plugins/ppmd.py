@@ -6,14 +6,11 @@ Orders above 6 are not offered: pyppmd 1.3.1 fails to decode long inputs there.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyppmd
 
 from harness import Codec, SpecError, hookimpl
-from harness.compressor import Bits
-from harness.units import BITS_PER_BYTE
 
-from ._primed import Recipe, suffix_lengths
+from ._primed import Recipe, suffix_codes
 
 PRIMED_FROM = 1 << 14
 FEWEST_PRIMED = 8
@@ -63,9 +60,9 @@ class Ppmd(Codec):
             data += decoder.decode(b"\0", length - len(data))
         return bytes(data)
 
-    def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
+    def pack_each_after(self, samples: Sequence[bytes], prefix: bytes) -> list[bytes]:
         if len(samples) < FEWEST_PRIMED or len(prefix) < PRIMED_FROM:
-            return super().packed_lengths_after(samples, prefix)
+            return super().pack_each_after(samples, prefix)
         recipe = Recipe(
             module="pyppmd.c._ppmd",
             factory="Ppmd7Encoder",
@@ -73,8 +70,7 @@ class Ppmd(Codec):
             feed="encode",
             finish="flush",
         )
-        n_bytes = suffix_lengths(recipe, prefix, samples)
-        return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
+        return suffix_codes(recipe, prefix, samples)
 
 
 @hookimpl

@@ -1,12 +1,12 @@
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -105,7 +105,7 @@ def test_a_run_killed_ten_times_at_random_resumes_to_the_same_tables(
     smoke: Path, tmp_path: Path
 ):
     folder = tmp_path / "killed"
-    rng = random.Random(0)
+    rng = np.random.default_rng(0)
     for _ in range(10):
         run = start(folder)
         until = time.monotonic() + rng.uniform(0.3, 1.6)
@@ -119,9 +119,9 @@ def test_a_run_killed_ten_times_at_random_resumes_to_the_same_tables(
     assert bitprobe("run", "smoke", "--output", str(folder)).returncode == 0
     assert values(folder) == values(smoke)
     assert not list((folder / "scratch").glob("*.json"))
-    assert bitprobe("report", str(folder)).stdout == bitprobe(
-        "report", str(smoke)
-    ).stdout
+    assert (
+        bitprobe("report", str(folder)).stdout == bitprobe("report", str(smoke)).stdout
+    )
 
 
 def test_ctrl_c_ends_the_children_keeps_records_and_exits_with_130(
@@ -159,7 +159,7 @@ def test_no_network_and_an_empty_cache_is_one_line(tmp_path: Path):
     last = ran.stderr.strip().splitlines()[-1]
     assert "check the network" in last
     assert "Traceback" not in ran.stderr
-    assert not [path for path in (tmp_path / "cache").rglob("*.whl")]
+    assert not list((tmp_path / "cache").rglob("*.whl"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -320,7 +320,9 @@ def test_a_plugin_of_another_distribution_comes_by_its_entry_point(tmp_path: Pat
     (tmp_path / "their_codec.py").write_text(code)
     about = tmp_path / "theirs-1.0.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n"
+    )
     (about / "entry_points.txt").write_text("[bitprobe]\ntheirs = their_codec\n")
     installed = {**os.environ, "PYTHONPATH": str(tmp_path)}
     chosen = ("--only", "bad", "--tasks", "rates", "--output", str(tmp_path / "o"))

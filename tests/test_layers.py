@@ -15,7 +15,8 @@ LAYERS = [
     ["tasks", "job", "store", "suite"],
     ["plan"],
     ["run", "report"],
-    ["session", "inventory", "tool"],
+    ["published", "inventory", "tool"],
+    ["session"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -9,9 +9,9 @@ from harness.registry import load_plugin
 from harness.scaffold import write_plugin
 
 
-@pytest.mark.parametrize("model", [False, True])
-def test_a_new_plugin_passes_the_test_that_comes_with_it(tmp_path: Path, model: bool):
-    plugin, test = write_plugin("my_codec", tmp_path, model=model)
+@pytest.mark.parametrize("what", ["codec", "model"])
+def test_a_new_plugin_passes_the_test_that_comes_with_it(tmp_path: Path, what: str):
+    plugin, test = write_plugin("my_codec", tmp_path, model=what == "model")
     (entry,) = load_plugin(plugin)
     assert entry.name == "my_codec"
     ran = subprocess.run(

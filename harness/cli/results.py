@@ -30,6 +30,14 @@ class Format(StrEnum):
     html = "html"
 
 
+class TestFormat(StrEnum):
+    """How the test of a hypothesis is written."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
 def run_suite(  # noqa: PLR0913  (these are the options)
     suite: Annotated[str, typer.Argument(help="a name, or the path of a TOML file")],
     *,
@@ -74,14 +82,43 @@ def report(
     output_format: Annotated[Format, typer.Option("--format")] = Format.table,
 ) -> None:
     """Print the leaderboard of a folder of records."""
-    from harness.report.document import document, print_report
-    from harness.store import Store
+    from harness.published import folder_document, print_folder
 
-    records = Store(folder).read_all()
     if output_format is Format.table:
-        print_report(records)
+        print_folder(folder)
     else:
-        typer.echo(document(records, output_format.value), nl=False)
+        typer.echo(folder_document(folder, output_format.value), nl=False)
+
+
+def hypothesis(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+    output_format: Annotated[TestFormat, typer.Option("--format")] = TestFormat.text,
+) -> None:
+    """Test the claims that the suite of these records registered."""
+    from harness.published import folder_hypothesis
+
+    typer.echo(folder_hypothesis(folder, output_format.value), nl=False)
+
+
+def joint(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+) -> None:
+    """Show what X saves on Y: tables and claims of the suites joint and transfer."""
+    from harness.published import folder_joint
+
+    typer.echo(folder_joint(folder), nl=False)
+
+
+def figures(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+    *,
+    output: Annotated[Path, typer.Option(help="where the SVG files go")],
+) -> None:
+    """Draw the figures that a folder of records allows."""
+    from harness.published import write_figures
+
+    paths = write_figures(folder, output)
+    typer.echo(f"wrote {len(paths)} figures to {output}")
 
 
 def compare(
@@ -92,6 +129,6 @@ def compare(
     run: Annotated[Path, typer.Option(help="a folder of records")] = DEFAULT_RUN,
 ) -> None:
     """Compare two compressors on the same test samples: difference with interval."""
-    from harness.session import compare_in
+    from harness.published import compare_in
 
     typer.echo(compare_in(run, first, second, dataset=dataset, task=task))

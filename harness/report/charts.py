@@ -301,7 +301,7 @@ def _themed(chart: alt.LayerChart) -> alt.LayerChart:
     return chart.properties(config=alt.Config(**theme(dark=False)))
 
 
-def save(chart: alt.LayerChart, path: Path) -> None:
+def save(chart: alt.LayerChart | alt.VConcatChart | alt.FacetChart, path: Path) -> None:
     """Write a chart as .svg, .png (twice the pixels, white ground) or .json, by suffix.
 
     Raises:

@@ -7,18 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.report.frame import COLUMNS, frame
-from harness.report.leaderboard import answer
-from harness.report.render import markdown, print_tables, wide_console
+from harness.report.render import markdown
 
 Records = Sequence[Mapping[str, Any]]
 
 
-def print_report(records: Records) -> None:
-    """Print the leaderboards on the console."""
-    print_tables(frame(records), wide_console())
-
-
-def document(records: Records, output_format: str) -> str:
+def document(records: Records, output_format: str, *, answer: str) -> str:
     """Return records as "markdown", "csv", "json" (one record a line) or "html"."""
     if output_format == "json":
         return "".join(f"{json.dumps(r, sort_keys=True)}\n" for r in records)
@@ -26,13 +20,11 @@ def document(records: Records, output_format: str) -> str:
     if output_format == "csv":
         return str(table[COLUMNS].to_csv(index=False))
     if output_format == "markdown":
-        return markdown(table)
+        return markdown(table, answer)
     from harness.report.html import html_page
 
     title = "bitprobe: " + ", ".join(sorted(table["suite"].unique()))
-    return html_page(
-        table, title=title, answer=answer(table), provenance=_provenance(records)
-    )
+    return html_page(table, title=title, answer=answer, provenance=_provenance(records))
 
 
 def _provenance(records: Records) -> dict[str, str]:

@@ -40,7 +40,7 @@ def _rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         "key": record["key"],
         "reason": record["reason"],
         "equal_bytes": bool(job["parameters"].get("equal_bytes", False)),
-        "prior_bytes": job["subject"]["prior_bytes", "remark"],
+        "prior_bytes": job["subject"]["prior_bytes"],
     }
     if not record["scores"]:
         return [common]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.evidence.verdict import MIN_DATASETS, MIN_FAMILIES
 from harness.units import compression_ratio
 
-MIN_FAMILIES, MIN_DATASETS = 6, 5
 BASELINE = "baseline"
 
 
@@ -36,6 +36,7 @@ READOUTS = (
         task="landmark_probe",
         score="balanced_accuracy",
     ),
+    Column(head="layer bal. acc.", task="layer_probe", score="balanced_accuracy"),
     Column(head="NCD 1-nn bal. acc.", task="ncd_knn", score="balanced_accuracy_k1"),
     Column(
         head="two-part bpb", task="rates", score="two_part_bpb", with_interval=False
@@ -159,13 +160,14 @@ def _remarks(group: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(remarks))
 
 
-def answer(table: pd.DataFrame) -> str:
-    """Return the run's answer in words: by design undecided, until enough was measured."""
+def undecided(table: pd.DataFrame) -> str:
+    """Return the answer in words of a run whose suite registers no test."""
     measured = table[(table["status"] == "done") & (table["family"] != BASELINE)]
     both = measured[measured["score"] == "balanced_accuracy"]
     n_families, n_datasets = both["family"].nunique(), both["dataset"].nunique()
     return (
         "Does better compression give better representations? Undecided by design: "
-        f"class readouts of {n_families} families on {n_datasets} data sets; a test needs "
-        f"{MIN_FAMILIES} families and {MIN_DATASETS} data sets."
+        f"this suite registers no test, and has class readouts of {n_families} families on "
+        f"{n_datasets} data sets; a test needs {MIN_FAMILIES} families and "
+        f"{MIN_DATASETS} data sets."
     )

@@ -6,7 +6,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from harness.report.leaderboard import Leaderboard, answer, leaderboard
+from harness.report.leaderboard import Leaderboard, leaderboard
 
 LEGEND = (
     "ratio: original bytes / coded bytes, from the held-out rate, higher is better. "
@@ -24,7 +24,7 @@ def wide_console() -> Console:
 
 
 def print_tables(table: pd.DataFrame, console: Console) -> None:
-    """Print a leaderboard per data set, then the answer in words."""
+    """Print a leaderboard per data set, and how to read it."""
     for dataset in sorted(table["dataset"].unique()):
         board = leaderboard(table, str(dataset))
         console.print(_rich(board))
@@ -32,11 +32,10 @@ def print_tables(table: pd.DataFrame, console: Console) -> None:
             console.print(f"  {remark}: {', '.join(names)}", highlight=False)
         console.print()
     console.print(LEGEND, highlight=False)
-    console.print(answer(table), style="bold", highlight=False)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """Return the leaderboards as Markdown."""
+def markdown(table: pd.DataFrame, answer: str) -> str:
+    """Return the leaderboards as Markdown, the answer in words at the end."""
     parts = []
     for dataset in sorted(table["dataset"].unique()):
         board = leaderboard(table, str(dataset))
@@ -49,7 +48,7 @@ def markdown(table: pd.DataFrame) -> str:
         parts.append("\n".join(lines))
     if not table["official"].all():
         parts.insert(0, "**Unofficial: run with --limit or --seed.**")
-    return "\n\n".join([*parts, LEGEND, answer(table)]) + "\n"
+    return "\n\n".join([*parts, LEGEND, answer]) + "\n"
 
 
 def _rich(board: Leaderboard) -> Table:

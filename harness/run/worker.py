@@ -74,11 +74,23 @@ def _run(request: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
         artifact_bits=request["artifact_bits"],
         dataset=dataset,
         seed=job.seed,
+        others=_others(job),
     )
     outcome = task.run(inputs, task.make_parameters(job.parameters))
     if outcome.coded:
         _copy_artifact(compressor, store, job, scratch)
     return _keep(outcome, job, store, scratch)
+
+
+def _others(job: Job) -> dict[str, Dataset]:
+    """Load the other data sets that the parameters name, with the job's own caps."""
+    return {
+        name: subset(
+            load_dataset(name), n_train=job.n_train, n_test=job.n_test, seed=job.seed
+        )
+        for name in job.parameters.get("others", ())
+        if name != job.dataset
+    }
 
 
 def _copy_artifact(
@@ -138,6 +150,7 @@ def _write_codes(coded: tuple[Coded, ...], scratch: Path) -> None:
     index = []
     for one in coded:
         (folder / one.name).write_bytes(b"".join(one.codes))
+        (folder / f"{one.name}.contexts").write_bytes(b"".join(one.contexts))
         index.append(
             {
                 "name": one.name,
@@ -146,6 +159,7 @@ def _write_codes(coded: tuple[Coded, ...], scratch: Path) -> None:
                 "code_lengths": [len(code) for code in one.codes],
                 "lengths": [len(sample) for sample in one.samples],
                 "separator": one.separator.hex(),
+                "context_lengths": [len(context) for context in one.contexts],
             }
         )
     (folder / "index.json").write_text(json.dumps(index))
@@ -174,6 +188,15 @@ def _decode_one(
         samples = coding.decode_stream(
             compressor, codes[0], one["lengths"], separator, artifact=held
         )
+    elif one["context_lengths"]:
+        known = Path("codes", f"{one['name']}.contexts").read_bytes()
+        contexts = coding.split(known, one["context_lengths"], b"")
+        samples = [
+            coding.decode_after(compressor, code, length, context)
+            for code, length, context in zip(
+                codes, one["lengths"], contexts, strict=True
+            )
+        ]
     else:
         samples = coding.decode_each(compressor, codes, one["lengths"], artifact=held)
     return _hash(tuple(samples))

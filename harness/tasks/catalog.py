@@ -6,12 +6,14 @@ from harness.tasks import (
     class_adapt,
     class_scratch,
     completion,
+    joint,
     landmark_probe,
     layer_probe,
     ncd_knn,
     prequential,
     rates,
     speed,
+    transfer,
     window,
 )
 from harness.tasks.task import Task
@@ -30,6 +32,8 @@ TASKS: dict[str, Task] = {
         layer_probe.TASK,
         completion.TASK,
         ncd_knn.TASK,
+        joint.TASK,
+        transfer.TASK,
         window.TASK,
         speed.TASK,
     )

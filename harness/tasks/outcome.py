@@ -50,6 +50,7 @@ class Coded:
         codes: the coded bytes.
         samples: the original, from which the runner takes lengths and sha256.
         separator: ends each sample of a stream.
+        contexts: what the decoder of each single sample has; empty for none at all.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Coded:
     codes: tuple[bytes, ...]
     samples: tuple[bytes, ...]
     separator: bytes = b""
+    contexts: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

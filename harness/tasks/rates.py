@@ -19,8 +19,7 @@ from harness.tasks.two_part import Heldout, two_part_scores
 from harness.units import bits_per_byte, bits_to_bytes, bytes_to_bits
 
 N_DECODED = 32
-"""Isolated codes decoded where each decode primes the whole prefix again."""
-PRIMED_ROUTES = ("suffix", "flush")
+"""Isolated codes decoded on the suffix route, where each decode takes the whole prefix."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,34 +155,36 @@ def _pair(
 ) -> list[_Rated]:
     """Return the rate of samples alone and that of the whole stream, from one state."""
     samples = dataset.test.samples
-    is_codec = isinstance(compressor, Codec)
-    primed = is_codec and compressor.route in PRIMED_ROUTES and fitted
-    chosen = samples
-    if primed:
-        rng = np.random.default_rng([seed, 4])
-        picked = rng.permutation(len(samples))[:N_DECODED]
-        chosen = tuple(samples[i] for i in picked)
     artifact = _artifact(compressor, fitted=fitted)
-    codes = tuple(code_each(compressor, chosen, artifact=artifact))
-    if is_codec and not primed:
-        lengths = bytes_to_bits(1) * np.array([len(code) for code in codes], np.float64)
+    codes = tuple(code_each(compressor, samples, artifact=artifact))
+    if isinstance(compressor, Codec):
+        lengths = np.array([bytes_to_bits(len(code)) for code in codes], np.float64)
     else:
         lengths = compressor.code_lengths(samples)
-    realised_all = len(chosen) == len(samples)
     # What is ranked is what was written: a model's container counts with its head.
-    written = bytes_to_bits(sum(map(len, codes))) if realised_all else lengths.sum()
     name = "isolated" if fitted else "cold"
+    coded = Coded(name=name, fitted=fitted, stream=False, codes=codes, samples=samples)
+    slow = compressor.route == "suffix" and fitted
     alone = _Rated(
         name=name,
         state="fit(train)" if fitted else "unfitted",
-        bits=float(written),
+        bits=bytes_to_bits(sum(map(len, codes))),
         per_sample=lengths,
-        coded=Coded(
-            name=name, fitted=fitted, stream=False, codes=codes, samples=chosen
-        ),
-        realised="decoded" if realised_all else "subset",
+        coded=_drawn(coded, seed) if slow else coded,
+        realised="subset" if slow else "decoded",
     )
     return [alone, _stream(compressor, dataset, lengths, fitted=fitted)]
+
+
+def _drawn(coded: Coded, seed: int) -> Coded:
+    """Return a seeded subset of codes of single samples."""
+    rng = np.random.default_rng([seed, 4])
+    picked = rng.permutation(len(coded.samples))[:N_DECODED]
+    return replace(
+        coded,
+        codes=tuple(coded.codes[i] for i in picked),
+        samples=tuple(coded.samples[i] for i in picked),
+    )
 
 
 def _stream(

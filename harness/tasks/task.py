@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +24,7 @@ class Inputs:
         artifact_bits: what a receiver needs to get `fitted`, weighed by the harness.
         dataset: the subset that the suite asks for, both splits in their seeded order.
         seed: of every draw and interval.
+        others: data sets that the parameter `others` names, by name, with the same caps.
     """
 
     unfitted: Compressor
@@ -31,6 +32,7 @@ class Inputs:
     artifact_bits: float
     dataset: Dataset
     seed: int
+    others: Mapping[str, Dataset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

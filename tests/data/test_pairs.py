@@ -22,7 +22,7 @@ from harness.data.pairs import (
 CLASSES = ("ash", "birch", "cedar", "dogwood")
 PER_CLASS = 40
 PLAN = PairPlan(
-    n_bytes=256, least_bytes=64, n_classes=4, siblings=(("ash", "birch"), ("x", "y"))
+    n_bytes=200, least_bytes=64, n_classes=4, siblings=(("ash", "birch"), ("x", "y"))
 )
 
 
@@ -60,7 +60,7 @@ def test_x_and_y_have_equal_bytes_and_share_no_sample():
     pairs = draw_pairs(made(), {"stars": made("stars")}, PLAN, seed=3)
     assert len(pairs) > 20
     for pair in pairs:
-        assert len(pair.x) == len(pair.y) == 256
+        assert len(pair.x) == len(pair.y) == 200
         if pair.kind not in ("random", "shuffled"):
             shared = whole_samples(pair.x) & whole_samples(pair.y)
             assert shared == set(), pair

@@ -34,15 +34,17 @@ def codec(spec: str) -> Codec:
     "spec",
     ["ppmd", "ppmd(order=2)", "brotli(quality=5)", "brotli", "lzma", "lzma(preset=1)"],
 )
-def test_a_primed_coder_gives_the_lengths_of_pack_after(
+def test_a_primed_coder_gives_the_bytes_of_pack_after(
     spec: str, size: int, monkeypatch: pytest.MonkeyPatch
 ):
     one, prefix = codec(spec), TEXT[:size]
     module = sys.modules[type(one).__module__]
     always = {False: 0, True: 0} if one.name == "brotli" else 0
     monkeypatch.setattr(module, "PRIMED_FROM", always)
-    written = [8 * len(one.pack_after(sample, prefix)) for sample in SAMPLES]
-    assert one.packed_lengths_after(SAMPLES, prefix).tolist() == written
+    written = [one.pack_after(sample, prefix) for sample in SAMPLES]
+    assert one.pack_each_after(SAMPLES, prefix) == written
+    lengths = one.packed_lengths_after(SAMPLES, prefix).tolist()
+    assert lengths == [8 * len(code) for code in written]
 
 
 def test_primed_tails_are_the_very_bytes_of_the_whole_code():

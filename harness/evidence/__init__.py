@@ -1,0 +1,1 @@
+"""Evidence for an association over compressors: numbers in, numbers and one word out."""

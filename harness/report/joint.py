@@ -1,0 +1,115 @@
+"""Joint compression as tables: savings by kind of pair and size, and the transfer table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from harness.report.joint_claims import claims, transfer_claim
+from harness.report.joint_tables import (
+    BEYOND,
+    KINDS,
+    Records,
+    joint_table,
+    mean_over_draws,
+    transfer_table,
+)
+
+MEASURES: Mapping[str, str] = MappingProxyType(
+    {
+        "saved_bpb": "Bits saved per byte of Y: (C(Y) - C(Y|X)) / |Y|",
+        "saved_fraction": "The same as a fraction of C(Y)",
+        "reverse_saved_bpb": "The other order: (C(X) - C(X|Y)) / |X|",
+        "reverse_saved_fraction": "The same as a fraction of C(X)",
+        "shared_bits": "Shared bits per pair: C(X) + C(Y) - C(XY) - C(empty)",
+        "reverse_shared_bits": "The other order: C(X) + C(Y) - C(YX) - C(empty)",
+        "regret_bpb": "Regret: max(0, C(Y|X) - C(Y)) / |Y|",
+        "switched_regret_bpb": "Regret with a switch: min(C(Y), C(Y|X)) + 1 bit",
+    }
+)
+
+
+def joint_markdown(records: Records) -> str:
+    """Return all tables, the two claims and the transfer as Markdown."""
+    means = mean_over_draws(joint_table(records))
+    parts = ["# Joint compression", LEGEND]
+    parts += [
+        f"**{claim.name}: {claim.word}.** {claim.sentence}"
+        for claim in [*claims(records), *transfer_claim(records)]
+    ]
+    for dataset in sorted(means["dataset"].unique()):
+        parts += [f"## {dataset}", *_tables(means[means["dataset"] == dataset])]
+    transfer = transfer_table(records)
+    if not transfer.empty:
+        parts += ["## Transfer", TRANSFER_LEGEND, *_transfer_tables(transfer)]
+    return "\n\n".join(parts) + "\n"
+
+
+LEGEND = (
+    "All codes are online codes from nothing, written and counted. X and Y have equal "
+    "bytes; sizes are multiples of the suite's n_bytes. Values are means over draws "
+    "(lowest to highest where there are several); negative values mean that X does harm. "
+    f"\u2020 X is {BEYOND}: shown, never tested. A dash: no such pair, or no conditional "
+    "code."
+)
+TRANSFER_LEGEND = (
+    "Bits saved per byte of held-out, unlabelled Y, and balanced accuracy on Y from few "
+    "labels per class, for each X. X none is the reference; random is a control."
+)
+
+
+def _tables(means: pd.DataFrame) -> Iterator[str]:
+    for measure, title in MEASURES.items():
+        rows = means[means["measure"] == measure]
+        if not rows.empty:
+            yield f"### {title}\n\n{_measure_table(rows, measure)}"
+
+
+def _measure_table(rows: pd.DataFrame, measure: str) -> str:
+    kinds = [kind for kind in KINDS if kind in set(rows["kind"])]
+    sizes = sorted(rows["size"].unique(), key=lambda size: float(size[1:]))
+    cells = {
+        (row.compressor, row.size, row.kind): _cell(row, measure)
+        for row in rows.itertuples()
+    }
+    lines = [_row(["compressor", "size", *(KINDS[kind] for kind in kinds)])]
+    lines.append(_row(["---"] * (2 + len(kinds))))
+    for compressor in sorted(rows["compressor"].unique()):
+        for size in sizes:
+            found = [cells.get((compressor, size, kind), "-") for kind in kinds]
+            if set(found) != {"-"}:
+                lines.append(_row([compressor, size, *found]))
+    return "\n".join(lines)
+
+
+def _cell(row: Any, measure: str) -> str:
+    form = ".0f" if "bits" in measure else ".3f"
+    words = f"{row.value:{form}}"
+    if row.n_draws > 1:
+        words += f" ({row.lowest:{form}} to {row.highest:{form}})"
+    return f"{words} \u2020" if row.beyond else words
+
+
+def _transfer_tables(transfer: pd.DataFrame) -> Iterator[str]:
+    for dataset, rows in transfer.groupby("dataset"):
+        lines = [f"### {dataset}", ""]
+        lines.append(_row(["compressor", "X", "saved bpb", "few-label accuracy"]))
+        lines.append(_row(["---"] * 4))
+        ordered = rows.sort_values(
+            ["compressor", "saved_bpb", "x"], na_position="first"
+        )
+        lines += [_row(_transfer_cells(row)) for row in ordered.itertuples()]
+        yield "\n".join(lines)
+
+
+def _transfer_cells(row: Any) -> list[str]:
+    saved = "-" if pd.isna(row.saved_bpb) else f"{row.saved_bpb:.3f}"
+    mark = " \u2020" if row.beyond else ""
+    return [row.compressor, row.x, saved + mark, f"{row.accuracy:.3f}"]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

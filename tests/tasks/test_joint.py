@@ -1,0 +1,297 @@
+"""What joint codes save agrees with the codecs themselves, and with measured anchors."""
+
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import NotApplicableError
+from harness.coding import decode_after
+from harness.data.dataset import Dataset, Split
+from harness.data.load import load_dataset
+from harness.data.pairs import Pair
+from harness.errors import SuiteError
+from harness.registry import load_registry
+from harness.tasks import joint, transfer
+from harness.tasks.joint import Coder, Lengths, Parameters
+from harness.tasks.task import Inputs
+
+REGISTRY = load_registry()
+WORDS = [f"{a}{b}{c}" for a in "bdgk" for b in "aeiou" for c in "lmnrst"]
+SMALL = Parameters(n_bytes=400, scales=(0.5, 1.0), n_classes=2, others=("far",))
+needs_mirror = pytest.mark.skipif(
+    "BITPROBE_DATA_MIRROR" not in os.environ, reason="needs BITPROBE_DATA_MIRROR"
+)
+
+
+def dataset(name: str, vocabulary: int, n: int = 60) -> Dataset:
+    """Two classes of sentences, each of its own words; `vocabulary` makes data sets differ."""
+    rng = np.random.default_rng(vocabulary)
+    own = [WORDS[vocabulary : vocabulary + 20], WORDS[vocabulary + 20 :][:20]]
+    labels = np.arange(n) % 2
+    samples = [" ".join(rng.choice(own[c], 8)).encode() for c in labels]
+    third = 2 * n // 3
+    return Dataset(
+        name=name,
+        kind="text",
+        classes=("near", "distant"),
+        train=Split(samples=tuple(samples[:third]), labels=labels[:third]),
+        test=Split(samples=tuple(samples[third:]), labels=labels[third:]),
+        separator=b"\n",
+    )
+
+
+def inputs(spec: Any, data: Dataset | None = None) -> Inputs:
+    compressor = REGISTRY.parse(spec) if isinstance(spec, str) else spec
+    return Inputs(
+        unfitted=compressor,
+        fitted=compressor,
+        artifact_bits=0.0,
+        dataset=data or dataset("home", 0),
+        seed=0,
+        others={"far": dataset("far", 60)},
+    )
+
+
+def scores_of(outcome: Any) -> dict[str, float]:
+    return {score.name: score.value for score in outcome.scores}
+
+
+def test_savings_are_those_of_zlib_with_x_as_its_dictionary():
+    outcome = joint.run(inputs("deflate"), SMALL)
+    arrays = outcome.arrays
+    chosen = (arrays["size"] == "x1") & (arrays["kind"] == "same_class")
+    pairs = joint.draw_pairs(
+        inputs("deflate").dataset,
+        inputs("deflate").others,
+        joint.PairPlan(n_bytes=400, least_bytes=200, n_classes=2),
+        seed=0,
+    )
+    saved = n_bytes = 0
+    for pair in (p for p in pairs if p.kind == "same_class"):
+        packed = [zlib.compressobj(9, zlib.DEFLATED, -15) for _ in range(2)]
+        packed[1] = zlib.compressobj(
+            9, zlib.DEFLATED, -15, zdict=pair.x
+        )  # what the decoder has
+        alone, given = (len(c.compress(pair.y) + c.flush()) for c in packed)
+        saved += 8 * (alone - given)
+        n_bytes += len(pair.y)
+    assert chosen.sum() == 2
+    assert scores_of(outcome)["saved_bpb:same_class:x1"] == pytest.approx(
+        saved / n_bytes
+    )
+
+
+@pytest.mark.parametrize("spec", ["zstd(level=19)", "ppmd(order=4)", "mix"])
+def test_related_text_saves_more_than_other_text_and_that_more_than_random(spec: str):
+    found = scores_of(joint.run(inputs(spec), SMALL))
+    same, other = (found[f"saved_bpb:{k}:x1"] for k in ("same_class", "other_data"))
+    assert same > other
+    assert same > 0.2
+    assert same > found["saved_bpb:random:x1"]
+    assert same > found["saved_bpb:shuffled:x1"]
+
+
+def test_a_stepwise_model_is_coded_by_the_one_entropy_coder():
+    spec = "context_model(order=2)"
+    found = scores_of(joint.run(inputs(spec), SMALL))
+    assert found["saved_bpb:same_class:x1"] > found["saved_bpb:random:x1"]
+    model = REGISTRY.parse(spec)
+    coder = Coder(compressor=model, codes={})
+    x, y = b"abcabcabd" * 20, b"abcabd" * 30
+    (ideal,) = model.code_lengths([y], context=x)
+    # The container: magic, versions, artifact, checksum, lengths; and whole words.
+    assert ideal <= coder.bits(y, x) <= ideal + 8 * 40
+
+
+def test_scores_are_what_their_formulas_give_from_the_stored_lengths():
+    outcome = joint.run(inputs("ppmd(order=2)"), SMALL)
+    arrays, found = outcome.arrays, scores_of(outcome)
+    empty = 8 * len(REGISTRY.parse("ppmd(order=2)").compress(b""))
+    where = (arrays["size"] == "x1") & (arrays["kind"] == "random")
+    y, given, x, xy, n = (
+        arrays[name][where].astype(float)
+        for name in ("y_bits", "y_given_x_bits", "x_bits", "xy_bits", "n_bytes")
+    )
+    rows = list(zip(y, given, strict=True))
+    total = sum(n)
+    expected = {
+        "saved_bpb": sum(a - b for a, b in rows) / total,
+        "saved_fraction": sum(a - b for a, b in rows) / sum(y),
+        "regret_bpb": sum(max(0.0, b - a) for a, b in rows) / total,
+        "switched_regret_bpb": sum(max(0.0, min(a, b) + 1 - a) for a, b in rows)
+        / total,
+        "shared_bits": float(np.mean(x + y - xy - empty)),
+    }
+    for name, value in expected.items():
+        assert found[f"{name}:random:x1"] == pytest.approx(value), name
+    assert found["regret_bpb:random:x1"] > 0.1  # PPMd keeps what random bytes taught it
+
+
+def test_the_other_order_is_that_of_the_pair_turned_round():
+    x, y = b"the cat sat on the mat " * 20, b"a dog stood by the door " * 20
+    coder = Coder(compressor=REGISTRY.parse("zstd"), codes={})
+    forth, back = (
+        joint.measure(coder, [Pair(kind="sibling", x=a, y=b, x_name="a", y_name="b")])
+        for a, b in ((x[:400], y[:400]), (y[:400], x[:400]))
+    )
+    for name, mirror in (("y", "x"), ("y_given_x", "x_given_y"), ("xy", "yx")):
+        assert getattr(forth, name) == getattr(back, mirror)
+
+
+def test_a_switch_never_costs_more_than_its_bit():
+    lengths = Lengths(
+        n_bytes=np.array([10.0, 10.0]),
+        y=np.array([50.0, 50.0]),
+        x=np.zeros(2),
+        y_given_x=np.array([20.0, 90.0]),
+        x_given_y=np.zeros(2),
+        xy=np.zeros(2),
+        yx=np.zeros(2),
+    )
+    assert joint.switched(lengths).tolist() == [21.0, 51.0]
+    assert joint.regret(lengths, lengths.y_given_x).tolist() == [0.0, 40.0]
+    assert joint.regret(lengths, joint.switched(lengths)).tolist() == [0.0, 1.0]
+    assert joint.savings(lengths).tolist() == [30.0, -40.0]  # shown, not clipped
+
+
+def test_without_a_conditional_code_there_are_shared_bits_only():
+    outcome = joint.run(inputs("xz"), SMALL)
+    measures = {score.name.split(":")[0] for score in outcome.scores}
+    assert measures == {"alone_bpb", "shared_bits", "reverse_shared_bits"}
+    notes = [s.note for s in outcome.scores if s.name.startswith("shared")]
+    assert all("no conditional code" in note for note in notes)
+    assert outcome.coded == ()
+
+
+@pytest.mark.parametrize("spec", ["lzma", "context_model(order=2)"])
+def test_the_codes_left_for_a_fresh_process_give_back_y_after_x(spec: str):
+    (coded,) = joint.run(inputs(spec), SMALL).coded
+    assert coded.codes
+    parts = (coded.codes, coded.samples, coded.contexts)
+    for code, y, x in zip(*parts, strict=True):
+        assert decode_after(REGISTRY.parse(spec), code, len(y), x) == y
+
+
+def test_x_beyond_the_window_is_marked():
+    @dataclass(frozen=True, kw_only=True)
+    class Short(type(REGISTRY.parse("deflate"))):
+        name = "short"
+
+        @property
+        def window(self) -> int:
+            return 300
+
+    found = joint.run(inputs(Short()), SMALL).scores
+    marked = {s.name.split(":")[2] for s in found if joint.BEYOND in s.note}
+    assert marked == {"x1"}  # 400 bytes; 200 fit
+
+
+def test_models_that_must_be_fitted_or_stand_still_are_not_applicable():
+    @dataclass(frozen=True, kw_only=True)
+    class Needy(type(REGISTRY.parse("store"))):
+        name = "needy"
+        needs = frozenset({"fit"})
+
+    for task in (joint, transfer):
+        with pytest.raises(NotApplicableError):
+            task.run(inputs(Needy()), task.Parameters())
+    with pytest.raises(NotApplicableError, match="route none"):
+        transfer.run(inputs("xz"), transfer.Parameters())
+
+
+def test_sizes_of_no_byte_are_refused():
+    with pytest.raises(SuiteError, match="at least 1 byte"):
+        Parameters(n_bytes=10, scales=(0.01,))
+    with pytest.raises(SuiteError, match="at least 1 of both"):
+        transfer.Parameters(n_labels=0)
+
+
+FEW = transfer.Parameters(n_bytes=300, n_labels=2, n_sources=3, others=("far",))
+
+
+def test_few_labels_and_x_share_no_sample_with_each_other_or_with_y():
+    data = dataset("home", 0)
+    problem = transfer.few_label_problem(data, FEW, seed=1)
+    few = {data.train.samples[i] for chosen in problem.few for i in chosen.tolist()}
+    assert [len(chosen) for chosen in problem.few] == [2, 2]
+    for label, chosen in enumerate(problem.few):
+        assert set(data.train.labels[chosen].tolist()) == {label}
+    sources = transfer.draw_sources(problem, {"far": dataset("far", 60)}, FEW)
+    assert list(sources)[:2] == ["same_data", "far"]
+    assert len(sources) == 4  # and one class, and random
+    for name, x in sources.items():
+        assert len(x) == 300
+        if name != "random":
+            whole = set(x.split(b"\n")[:-1])
+            assert not whole & few
+            assert not whole & set(problem.dataset.test.samples)
+
+
+def test_transfer_accuracy_and_bits_are_those_of_prefixes():
+    spec = "zstd(level=9)"
+    found = scores_of(transfer.run(inputs(spec), FEW))
+    codec, data = REGISTRY.parse(spec), dataset("home", 0)
+    problem = transfer.few_label_problem(data, FEW, seed=0)
+    x = transfer.draw_sources(problem, {"far": dataset("far", 60)}, FEW)["same_data"]
+    saved = len(codec.compress(problem.y)) - len(codec.compress(problem.y, context=x))
+    name = "transfer_saved_bpb:same_data"
+    assert found[name] == pytest.approx(8 * saved / len(problem.y))
+    right = [0.0, 0.0]
+    counts = [0, 0]
+    for sample, label in zip(data.test.samples, data.test.labels, strict=True):
+        costs = []
+        for chosen in problem.few:
+            texts = b"".join(data.train.samples[i] + b"\n" for i in chosen)
+            costs.append(len(codec.compress(sample, context=x + texts)))
+        tied = [c == min(costs) for c in costs]
+        right[label] += tied[label] / sum(tied)
+        counts[label] += 1
+    balanced = (right[0] / counts[0] + right[1] / counts[1]) / 2
+    name = "few_label_balanced_accuracy:same_data"
+    assert found[name] == pytest.approx(balanced)
+
+
+ORDER = ["plrabn12.txt", "alice29.txt", "lcet10.txt", "kennedy.xls"]
+
+
+def asyoulik_pairs() -> list[Pair]:
+    data = load_dataset("canterbury")
+    files = dict(zip(data.names, data.test.samples, strict=True))
+    by_name = {name.split("/")[-1]: content for name, content in files.items()}
+    y = by_name["asyoulik.txt"]
+    return [
+        Pair(kind="other_data", x=by_name[name], y=y, x_name=name, y_name="asyoulik")
+        for name in ORDER
+    ]
+
+
+def gains(spec: str) -> list[float]:
+    """Measured beside the data as (C(X) + C(Y) - C(XY)) / C(Y)."""
+    coder = Coder(compressor=REGISTRY.parse(spec), codes={})
+    return [
+        (coder.bits(p.x) + coder.bits(p.y) - coder.bits(p.x + p.y)) / coder.bits(p.y)
+        for p in asyoulik_pairs()
+    ]
+
+
+@needs_mirror
+def test_xz_gains_on_asyoulik_what_was_measured_with_its_program():
+    assert np.round(gains("xz"), 3).tolist() == [0.063, 0.036, 0.030, -0.003]
+
+
+@needs_mirror
+def test_zstd_gains_on_asyoulik_in_the_same_order():
+    found = gains("zstd(level=12, frame=True)")
+    assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.slow
+@needs_mirror
+def test_lzma_given_x_codes_asyoulik_in_the_same_order():
+    lzma = REGISTRY.parse("lzma")
+    given = [len(lzma.compress(p.y, context=p.x)) for p in asyoulik_pairs()]
+    assert given == sorted(given)
