@@ -38,7 +38,7 @@ class Recipe:
         feed: method that takes bytes and returns what they let out.
         finish: method that ends the stream.
         seal: method called between prefix and sample, "" for none; it flushes the prefix.
-        chunk: bytes of the prefix per call of `feed`, 0 for all at once.
+        chunk: bytes per call of `feed`, 0 for all at once.
     """
 
     module: str
@@ -136,18 +136,20 @@ def _serve(parent: int, folder: str, batch: bytes, out: BinaryIO) -> None:
 def _primed(recipe: Recipe, prefix: bytes) -> tuple[Any, int]:
     module = importlib.import_module(recipe.module.rpartition(".")[2])
     coder = getattr(module, recipe.factory)(*recipe.args, **recipe.kwargs)
-    feed, n_out = getattr(coder, recipe.feed), 0
-    step = recipe.chunk or max(len(prefix), 1)
-    for start in range(0, len(prefix), step):
-        n_out += len(feed(prefix[start : start + step]))
+    n_out = len(_fed(recipe, coder, prefix))
     if recipe.seal:
         n_out += len(getattr(coder, recipe.seal)())
     return coder, n_out
 
 
 def _finished(recipe: Recipe, coder: Any, sample: bytes) -> bytes:
-    fed = getattr(coder, recipe.feed)(sample) if sample else b""
-    return bytes(fed) + bytes(getattr(coder, recipe.finish)())
+    return _fed(recipe, coder, sample) + bytes(getattr(coder, recipe.finish)())
+
+
+def _fed(recipe: Recipe, coder: Any, data: bytes) -> bytes:
+    feed, step = getattr(coder, recipe.feed), recipe.chunk or max(len(data), 1)
+    pieces = (data[start : start + step] for start in range(0, len(data), step))
+    return b"".join(map(feed, pieces))
 
 
 def _answer(out: BinaryIO, parcel: bytes) -> None:

@@ -47,12 +47,17 @@ class Order0(Codec):
     def compress(self, data: bytes, *, context: bytes = b"") -> bytes:
         return _code(data, self._counts(context))
 
+    def compress_each(
+        self, samples: Sequence[bytes], *, context: bytes = b""
+    ) -> list[bytes]:
+        counts = self._counts(context)
+        return [_code(sample, counts) for sample in samples]
+
     def decompress(self, code: bytes, *, length: int, context: bytes = b"") -> bytes:
         return _data(code, self._counts(context), length)
 
     def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b"") -> Bits:
-        counts = self._counts(context)
-        n_bytes = [len(_code(sample, counts)) for sample in samples]
+        n_bytes = [len(code) for code in self.compress_each(samples, context=context)]
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
 
     def pack(self, data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """PPMd variant H (Shkarin 2002, "PPM: one step to practicality"), by the suffix route.
 
-Orders above 6 are not offered: pyppmd 1.3.1 fails to decode long inputs there.
+Orders above 6 are not offered: pyppmd 1.3.1 fails to decode long inputs there. Its encoder
+loses a byte where the output of one call passes 32 KiB, so that it is fed in pieces.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from harness import Codec, SpecError, hookimpl
 
 from ._primed import Recipe, suffix_codes
 
+PIECE = 1 << 14
 PRIMED_FROM = 1 << 14
 FEWEST_PRIMED = 8
 """From so many bytes of prefix and samples a fork is cheaper than coding the prefix."""
@@ -47,8 +49,12 @@ class Ppmd(Codec):
         return self.memory_mib << 17
 
     def pack(self, data: bytes) -> bytes:
+        if not data:
+            return b""
         encoder = pyppmd.Ppmd7Encoder(self.order, self.memory_mib << 20)
-        return encoder.encode(data) + encoder.flush() if data else b""
+        starts = range(0, len(data), PIECE)
+        pieces = [encoder.encode(data[start : start + PIECE]) for start in starts]
+        return b"".join([*pieces, encoder.flush()])
 
     def unpack(self, code: bytes, length: int) -> bytes:
         if not length:
@@ -69,6 +75,7 @@ class Ppmd(Codec):
             args=(self.order, self.memory_mib << 20),
             feed="encode",
             finish="flush",
+            chunk=PIECE,
         )
         return suffix_codes(recipe, prefix, samples)
 

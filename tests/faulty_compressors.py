@@ -141,6 +141,18 @@ class ForgetsHeader(Good):
         return super().code_lengths(samples, context=context) - 8
 
 
+class EachAlone(Good):
+    name = "each_alone"
+
+    def compress_each(
+        self,
+        samples: Sequence[bytes],
+        *,
+        context: bytes = b"",  # noqa: ARG002  (the fault)
+    ) -> list[bytes]:
+        return [self.pack(sample) for sample in samples]
+
+
 class FastButWrong(Good):
     name = "fast_but_wrong"
 
@@ -318,6 +330,7 @@ def compressors() -> list[type[Codec] | type[Stepwise]]:
         SpillsInBatches,
         SwapsPairs,
         ForgetsHeader,
+        EachAlone,
         FastButWrong,
         WindowTooLong,
         WindowTooShort,

@@ -107,6 +107,24 @@ def _coded(subject: Subject) -> str:
     return ""
 
 
+def _each(subject: Subject) -> str:
+    samples = [case.data for case in subject.few]
+    for state in subject.states:
+        codec = state.compressor
+        if not isinstance(codec, Codec):
+            continue
+        with attempt(f"compress_each of {len(samples)} inputs, {state.label},"):
+            codes = codec.compress_each(samples, context=state.context)
+            wanted = [state.encode(sample) for sample in samples]
+        for case, got, want in zip(subject.few, codes, wanted, strict=True):
+            if got != want:
+                fail(
+                    f"compress_each of {case}, {state.label}, gave {len(got)} bytes that "
+                    f"are not the {len(want)} of compress; override both or neither"
+                )
+    return ""
+
+
 def _packed(subject: Subject) -> str:
     codec = subject.compressor
     if not isinstance(codec, Codec):
@@ -189,6 +207,12 @@ CHECKS = (
         name="lengths_are_coded",
         claim="code_lengths are 8 times the bytes that compress returns",
         run=_coded,
+        not_for=not_a_codec,
+    ),
+    Check(
+        name="compress_each",
+        claim="compress_each gives the bytes of compress",
+        run=_each,
         not_for=not_a_codec,
     ),
     Check(

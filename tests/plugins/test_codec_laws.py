@@ -233,3 +233,16 @@ def test_without_its_package_a_plugin_is_listed_with_the_reason(
     (entry,) = load_plugin(copied)
     assert entry.kind is None
     assert f"'{package}" in entry.unavailable
+
+
+@pytest.mark.parametrize("order", range(2, 7))
+def test_ppmd_gives_back_codes_of_more_than_32_kib(order: int):
+    # pyppmd loses a byte there unless it is fed in pieces.
+    rng = np.random.default_rng(order)
+    noisy = np.where(rng.random(200_000) < 0.4, rng.integers(0, 256, 200_000), 0)
+    data, one = noisy.astype(np.uint8).tobytes(), codec(f"ppmd(order={order})")
+    code = one.pack(data)
+    assert len(code) > 3 << 15
+    assert one.unpack(code, len(data)) == data
+    primed = one.pack_each_after([data[:90_000]] * 8, data[90_000:])[0]
+    assert primed == one.pack_after(data[:90_000], data[90_000:])

@@ -1,0 +1,50 @@
+"""From a float network to integers, and back for further training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.compressor import Arrays
+
+from .._torch.quantise import dequantise, quantise_rows
+from .architecture import Architecture
+from .network import RecurrentNetwork
+
+
+def to_integers(network: RecurrentNetwork) -> Arrays:
+    """Return 8-bit matrices with a scale per row, and float32 biases."""
+    learned: dict[str, NDArray[Any]] = {}
+    for name in network.architecture.matrices:
+        quantised = quantise_rows(network.get_parameter(name).double().numpy())
+        learned[name] = quantised.integers
+        learned[f"{name}_scale"] = quantised.scales.astype(np.float32)
+    for name in _biases(network):
+        bias = network.get_parameter(name).numpy()
+        if len(bias) == len(network.spread):
+            bias = bias + network.spread.numpy()
+        learned[name] = np.array(bias, np.float32)
+    return learned
+
+
+def to_floats(architecture: Architecture, learned: Arrays) -> RecurrentNetwork:
+    """Return the network that the integers stand for."""
+    network = RecurrentNetwork(architecture)
+    with torch.no_grad():
+        for name in architecture.matrices:
+            weight = dequantise(learned[name], learned[f"{name}_scale"])
+            network.get_parameter(name).copy_(torch.from_numpy(weight))
+        for name in _biases(network):
+            bias = torch.from_numpy(learned[name].copy())
+            if len(bias) == len(network.spread):
+                bias -= network.spread
+            network.get_parameter(name).copy_(bias)
+    return network
+
+
+def _biases(network: RecurrentNetwork) -> list[str]:
+    names = (name for name, _ in network.named_parameters())
+    return [name for name in names if name.endswith("_bias")]

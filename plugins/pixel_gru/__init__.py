@@ -1,0 +1,59 @@
+"""Gated recurrent units over pixels in raster order.
+
+A plain relative of PixelRNN (van den Oord et al. 2016, arXiv:1601.06759): each step is
+given the last pixel, the one above the next pixel, and where that lies. A stream that goes
+on after an image starts anew with the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import hookimpl
+
+from .._recurrent.architecture import SIZES, Architecture
+from .._recurrent.model import Recurrent
+from .._torch.model import PixelModel
+from .._torch.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelGRU(PixelModel, Recurrent):
+    """A layer of gated recurrent units that reads images and codes them exactly."""
+
+    name = "pixel_gru"
+    family = "pixel GRU"
+    recipe = Recipe(learning_rate=5e-3, warm_up=50, batch=32, weight_decay=0.5)
+
+    @property
+    def window(self) -> int | None:
+        """Bytes of context that can help: at most what there is of the same image."""
+        return self.architecture.n_places or None
+
+    @property
+    def architecture(self) -> Architecture:
+        grid = None
+        if self.shape and len(self.shape) > 1:
+            grid = (self.shape[0], int(np.prod(self.shape[1:])))
+        channels = int(np.prod((self.shape or ())[2:]))
+        # Of a coloured pixel, the same channel of the last pixel and of that above.
+        distances = {1, channels, grid[1]} if grid else {1, 2, 3}
+        return Architecture(
+            n_symbols=self.alphabet,
+            widths=SIZES[self.size],
+            cell="gru",
+            distances=tuple(sorted(distances)),
+            grid=grid,
+        )
+
+    def _reach(self, context: bytes) -> bytes:
+        # The next image starts anew: of whole ones nothing is left.
+        whole = self.architecture.n_places
+        return context[len(context) // whole * whole :] if whole else context
+
+
+@hookimpl
+def compressors() -> list[type[PixelGRU]]:
+    return [PixelGRU]

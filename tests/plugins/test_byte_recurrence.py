@@ -1,0 +1,260 @@
+"""The gated linear recurrence: its scan, and that its integers are integers."""
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import START, SpecError, Stepwise, artifact, coding
+from harness.conformance import check_all
+from harness.registry import builtin_folder, load_plugin
+
+TOTAL = 1 << 24
+PATH = builtin_folder() / "byte_recurrence"
+KIND: Any = load_plugin(PATH)[0].kind
+BASE = f"{KIND.__module__.split('.')[0]}._recurrent"
+ENGINE = import_module(f"{BASE}.engine")
+# A text that every machine has.
+TEXT = Path(argparse.__file__).read_bytes()
+TRAIN = [TEXT[i : i + 200] for i in range(0, 60_000, 200)]
+UNSEEN = [TEXT[i : i + 200] for i in range(60_000, 80_000, 200)]
+
+
+class Spy(KIND):
+    """Keeps the float network that became integers."""
+
+    seen: Any = None
+
+    def convert(self, network: Any, *about: Any) -> Any:
+        object.__setattr__(self, "seen", network)
+        return super().convert(network, *about)
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[Any, Any]:
+    """Return a fitted model and its float network."""
+    spy = Spy(size="10k", steps=150)
+    fitted = spy.fit(TRAIN, seed=0)
+    return KIND(size="10k", steps=150, learned=fitted.learned), spy.seen
+
+
+@pytest.fixture(scope="module")
+def fitted(trained: tuple[Any, Any]) -> Any:
+    return trained[0]
+
+
+def rows_of(model: Any, samples: list[bytes], **how: Any) -> np.ndarray:
+    return np.concatenate(list(model.frequencies(samples, **how)))
+
+
+def by_int64(model: Any, sample: bytes) -> np.ndarray:
+    """Return the frequencies of a sample by numpy's int64 and single float operations."""
+    k, one, a = model.learned, 1 << 15, model.architecture
+    d, f32 = a.widths.hidden, np.float32
+    x = np.arange(-12288, 12289) / 1024
+    sigmoid = np.rint(one / (1 + np.exp(-x))).astype(np.int64)
+    tanh = np.rint((one - 1) * np.tanh(x)).astype(np.int64)
+    exponentials = np.rint(2**22 * np.exp(-np.arange(16385) / 1024)).astype(np.int64)
+
+    def scaled(name: str, shown: np.ndarray) -> np.ndarray:
+        weights = k[name].astype(np.int64)
+        read = min((TOTAL - 1) // np.abs(weights).sum(axis=1).max(), 4096)
+        sums = (shown * read + 2**14 >> 15) @ weights.T
+        return sums.astype(f32) * (k[f"{name}_scale"] * (f32(1024) / f32(read)))
+
+    padded = np.array([256] * 3 + list(sample))
+    e = k["embedding"].astype(np.int64)
+    gates = np.rint(k["mixing_bias"] * f32(1024)).astype(np.int64)[None]
+    for j, distance in enumerate(a.distances):
+        symbols = padded[3 - distance :][: len(sample)]
+        width = e.shape[1]
+        part = k["mixing"][:, j * width : (j + 1) * width].astype(np.int64)
+        rows = (e[symbols] @ part.T) * k["embedding_scale"].astype(float)[symbols, None]
+        gates = gates + np.rint(rows * (k["mixing_scale"].astype(float) * 1024)).astype(
+            np.int64
+        )
+    skip: Any = None
+    for layer in range(a.n_layers):
+        if layer:
+            bias = np.rint(k[f"upper{layer}_bias"] * f32(1024)).astype(np.int64)
+            gates = np.rint(scaled(f"upper{layer}", skip)).astype(np.int64) + bias
+        at = gates.clip(-12288, 12288) + 12288
+        keep, new, out = sigmoid[at[:, :d]], tanh[at[:, d : 2 * d]], sigmoid[at[:, -d:]]
+        state, states = np.zeros(d, np.int64), []
+        for kept, candidate in zip(keep, new, strict=True):
+            state = (kept * state + (one - kept) * candidate * 32 + 2**14) >> 15
+            states.append(state >> 5)
+        passed = new if skip is None else skip
+        skip = (out * np.array(states) + (one - out) * passed + 2**14) >> 15
+    logits = np.rint(scaled("head", skip) + k["head_bias"] * f32(1024)).astype(np.int64)
+    e = exponentials[np.minimum(logits.max(1, keepdims=True) - logits, 16384)]
+    found = e * (TOTAL - 256) // e.sum(1, keepdims=True) + 1
+    found[range(len(found)), logits.argmax(1)] += TOTAL - found.sum(1)
+    return found
+
+
+def test_the_engine_is_plain_int64(fitted: Any):
+    for sample in UNSEEN[:3]:
+        assert (rows_of(fitted, [sample]) == by_int64(fitted, sample)).all()
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+@pytest.mark.parametrize("carrier", [np.float32, np.float64, np.int64])
+def test_every_carrier_and_the_compiled_sums_give_the_same_rows(
+    fitted: Any, few: int, carrier: Any
+):
+    symbols = np.frombuffer(b"".join(UNSEEN[:20]), np.uint8)
+    table = symbols.reshape(20, -1).T.astype(np.int64)
+    table = np.concatenate([np.full((1, 20), START), table[:-1]])
+    make = ENGINE.LinearEngine
+    engine = make(fitted.architecture, fitted.learned, carrier=carrier, few=few)
+    _, rows = engine.advance(engine.repeat(engine.start(), 20), table)
+    assert (rows.reshape(-1, 256) == rows_of(fitted, UNSEEN[:20])).all()
+
+
+@pytest.mark.parametrize("context", [b"", b"de", TEXT[:20_000]])
+def test_parallel_rows_are_those_of_steps_for_unequal_lengths(
+    fitted: Any, context: bytes
+):
+    samples = [UNSEEN[0], b"", UNSEEN[1][:70], b"x", *UNSEEN[2:17]]
+    stepped = Stepwise.frequencies(fitted, samples, context=context)
+    got = rows_of(fitted, samples, context=context)
+    assert (got == np.concatenate(list(stepped))).all()
+
+
+def test_a_context_is_what_came_before(fitted: Any):
+    text = TEXT[61_000:61_300]
+    after = rows_of(fitted, [text[250:]], context=text[:250])
+    assert (after == rows_of(fitted, [text])[250:]).all()
+
+
+def test_integers_cost_less_than_a_thousandth(trained: tuple[Any, Any]):
+    torch = import_module("torch")
+    model, network = trained
+    symbols = torch.from_numpy(np.frombuffer(b"".join(UNSEEN), np.uint8).copy())
+    symbols = symbols.long().view(len(UNSEEN), -1)
+    with torch.inference_mode():
+        nats = torch.nn.functional.cross_entropy(
+            network(symbols).flatten(0, 1), symbols.flatten(), reduction="sum"
+        )
+    bits = model.code_lengths(UNSEEN).sum()
+    assert bits == pytest.approx(float(nats) / np.log(2), rel=1e-3)
+    # Less than the bytes cost by their own frequencies, even if those were known.
+    counts = np.bincount(symbols.flatten(), minlength=256)
+    shares = counts[counts > 0] / counts.sum()
+    assert bits / counts.sum() < 0.8 * -(shares * np.log2(shares)).sum()
+
+
+def test_the_scan_and_its_gradient_are_those_of_a_plain_loop():
+    torch = import_module("torch")
+    scan = import_module(f"{BASE}.scan")
+    rng = np.random.default_rng(0)
+    draws = [rng.random((3, 37, 5), np.float32) for _ in range(3)]
+    (a, b), weight = (torch.tensor(x) for x in draws[:2]), torch.tensor(draws[2])
+    found = []
+    for fast in (True, False):
+        keep, new = a.clone().requires_grad_(), b.clone().requires_grad_()
+        if fast:
+            states = scan.linear_scan(keep, new)
+        else:
+            rows = [new[:, 0]]
+            for t in range(1, new.shape[1]):
+                rows.append(keep[:, t] * rows[-1] + new[:, t])
+            states = torch.stack(rows, 1)
+        (states * weight).sum().backward()
+        found.append((states.detach(), keep.grad, new.grad))
+    for got, want in zip(*found, strict=True):
+        assert torch.allclose(got, want, rtol=1e-5, atol=1e-6)
+    # What a GPU does.
+    assert torch.allclose(scan._doubled(a, b), found[1][0], rtol=1e-5, atol=1e-6)
+
+
+def test_the_float_network_sees_the_past_alone(fitted: Any):
+    torch = import_module("torch")
+    network = fitted.restore(fitted.learned)
+    base = torch.full((1, 12), 101)
+    changed = base.repeat(12, 1)
+    changed[range(12), range(12)] = 40
+    with torch.inference_mode():
+        moved = (network(changed) - network(base)).abs().amax(-1) > 1e-6
+    assert (moved == torch.ones(12, 12).triu(1).bool()).all()
+
+
+CHILD = """
+import hashlib, sys, numpy as np
+from pathlib import Path
+from harness import artifact, coding
+from harness.registry import load_plugin
+kind = load_plugin(Path(sys.argv[1]))[0].kind
+model = artifact.load(Path(sys.argv[2]), lambda _, fields: kind(**fields))
+code = Path(sys.argv[2], "code").read_bytes()
+samples = coding.decode(model, code, [200] * 40, artifact=artifact.identity(model))
+rows = [np.concatenate(list(model.frequencies(samples[i : i + n])))
+        .reshape(200, -1, 256).swapaxes(0, 1)
+        for n in (1, 7, 64) for i in range(0, 40, n)]
+print(hashlib.sha256(b"".join(samples)).hexdigest())
+print(hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest())
+"""
+LOWEST = {
+    "OPENBLAS_CORETYPE": "Prescott",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F",
+    "NUMBA_CPU_NAME": "generic",
+}
+
+
+@pytest.mark.parametrize(("kernels", "n_threads"), [({}, "2"), (LOWEST, "1")])
+def test_fresh_processes_decode_by_the_same_rows(
+    fitted: Any, tmp_path: Path, kernels: dict[str, str], n_threads: str
+):
+    samples = UNSEEN[:40]
+    artifact.save(fitted, tmp_path)
+    code = coding.encode(fitted, samples, artifact=artifact.identity(fitted))
+    assert len(code) < 0.6 * 40 * 200
+    (tmp_path / "code").write_bytes(code)
+    threads = {f"{name}_NUM_THREADS": n_threads for name in ("OMP", "OPENBLAS")}
+    answer = subprocess.run(
+        [sys.executable, "-c", CHILD, str(PATH), tmp_path],
+        env={**os.environ, **threads, **kernels},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    rows = rows_of(fitted, samples).reshape(200, 40, 256).swapaxes(0, 1)
+    want = np.concatenate([rows] * 3)
+    assert answer[0] == hashlib.sha256(b"".join(samples)).hexdigest()
+    assert answer[1] == hashlib.sha256(want.tobytes()).hexdigest()
+
+
+def test_hidden_states_are_what_the_next_byte_is_predicted_from(fitted: Any):
+    torch = import_module("torch")
+    states = fitted.hidden_states(UNSEEN[:5])
+    assert {k: v.shape for k, v in states.items()} == {
+        "layer1": (5, 200, 24),
+        "layer2": (5, 200, 24),
+    }
+    network = fitted.restore(fitted.learned)
+    symbols = torch.from_numpy(np.frombuffer(b"".join(UNSEEN[:5]), np.uint8).copy())
+    with torch.inference_mode():
+        logits = network(symbols.long().view(5, 200))[:, 1:]
+        by_states = torch.from_numpy(states["layer2"]) @ network.head.T
+        by_states += network.head_bias
+    assert torch.allclose(logits, by_states[:, :-1], atol=1e-4)
+
+
+def test_no_layer_is_refused():
+    with pytest.raises(SpecError, match="layers is 0"):
+        KIND(layers=0)
+
+
+@pytest.mark.parametrize("fields", [{}, {"layers": 3, "taps": 1}])
+def test_it_keeps_the_promises_of_every_compressor(fields: dict[str, Any]):
+    only = ("round_trip_fitted", "parallel_is_stepwise", "no_look_ahead")
+    model = KIND(size="10k", steps=5, **fields)
+    check_all(model, only=only if fields else (), long_bytes=1 << 12)
