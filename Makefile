@@ -32,7 +32,7 @@ bench: setup  ## run a suite and print its leaderboard (SUITE=bench)
 	$(BIN)/bitprobe run $(SUITE)
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

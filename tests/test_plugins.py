@@ -1,5 +1,7 @@
 """Every built-in plugin keeps what every compressor promises, in each configuration below."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,11 @@ FURTHER = [
     "context_model(order=0)",
     "context_model(order=6)",
 ]
+NETWORKS = [name for name in DEFAULTS if "fit" in REGISTRY.find(name).kind.needs] + [
+    "online_gru"
+]
+# Seconds per call, or a training for each check: networks have tests of their own, too.
+SLOW = {"zpaq", *NETWORKS}
 CODECS = [
     name
     for name in DEFAULTS
@@ -45,9 +52,17 @@ def test_every_built_in_plugin_loads_unless_its_package_is_optional():
     assert core <= set(DEFAULTS)
 
 
-@pytest.mark.parametrize("spec", [*DEFAULTS, *FURTHER])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(spec, marks=[pytest.mark.slow] if spec in SLOW else [])
+        for spec in (*DEFAULTS, *FURTHER)
+    ],
+)
 def test_every_plugin_keeps_its_promises(spec: str):
     made: Compressor = REGISTRY.parse(spec)
+    if spec in NETWORKS and spec != "online_gru":
+        made = replace(made, size="10k", steps=3)
     check_all(made, long_bytes=100_000 if isinstance(made, Codec) else 20_000)
 
 

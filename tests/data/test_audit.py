@@ -48,5 +48,5 @@ def test_an_audit_of_files_has_no_classes_and_no_rule():
 
 def test_an_audit_is_plain_json():
     found = asdict(audit("xor3"))
-    assert json.loads(json.dumps(found))["test"]["n_samples"] == 200
-    assert found["exact_across"] == 200  # eight strings are all there are
+    assert json.loads(json.dumps(found))["test"]["n_samples"] == 40
+    assert found["exact_across"] == 40  # eight strings are all there are

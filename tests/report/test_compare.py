@@ -1,6 +1,5 @@
 """Paired comparison of stored results, against second computations on the raw arrays."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -256,6 +255,6 @@ def test_results_on_other_samples_or_without_sizes_are_refused():
 
 def test_another_seed_is_another_draw_and_not_a_pair(store: Store):
     moved = record("b", "gzip", "class_scratch", seed=1)
-    (store.folder / "records" / "b.json").write_text(json.dumps(moved))
+    store.write("b", moved)
     with pytest.raises(UsageError, match="share no task 'class_scratch'"):
         compare_stored(store, "zstd", "gzip", dataset="digits", task="class_scratch")
