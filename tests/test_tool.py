@@ -345,3 +345,23 @@ def test_mistakes_are_one_line_with_the_exit_code_of_the_command(
     assert len(said) == 1
     assert says.lower() in said[0].lower()
     assert [path.name for path in tmp_path.iterdir()] == ["IN"]
+
+
+def test_a_fitted_network_completes_images_into_a_gallery(tmp_path: Path):
+    spec, folder = "pixel_mlp(size='10k', steps=20)", tmp_path / "artifact"
+    fitted = bitprobe("fit", spec, "digits", "-o", str(folder))
+    assert fitted.returncode == 0, fitted.stderr
+    options = ("-o", str(tmp_path / "g.png"), "--n-prefixes", "10", "--n-samples", "2")
+    done = bitprobe("complete", str(folder), "digits", *options)
+    assert done.returncode == 0, done.stderr
+    assert b"true_half_bpb" in done.stdout
+    assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_codec_completes_nothing_and_says_so(tmp_path: Path):
+    folder = tmp_path / "artifact"
+    assert bitprobe("fit", "zstd", "digits", "-o", str(folder)).returncode == 0
+    done = bitprobe("complete", str(folder), "digits", "-o", str(tmp_path / "g.png"))
+    assert done.returncode != 0
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "g.png").exists()

@@ -30,6 +30,7 @@ app.command("new")(parts.new)
 app.command("fit")(tool.fit)
 app.command("compress")(tool.compress)
 app.command("decompress")(tool.decompress)
+app.command("complete")(tool.complete)
 app.command("doctor")(parts.doctor)
 
 

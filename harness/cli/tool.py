@@ -150,3 +150,32 @@ def _bar(what: str, source: Path | None) -> Iterator[Progress]:
 def _say(message: str) -> None:
     # The standard output may be the file.
     typer.echo(message, err=True)
+
+
+def complete(  # noqa: PLR0913  (these are the options)
+    artifact: Annotated[Path, typer.Argument(help="a folder that fit wrote")],
+    dataset: Annotated[str, typer.Argument(help="whose test samples are completed")],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="a PNG of images, Markdown of texts")
+    ],
+    n_prefixes: Annotated[int, typer.Option(min=1, help="samples to complete")] = 50,
+    n_samples: Annotated[int, typer.Option(min=1, help="drawings of each")] = 5,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    plugins_dir: PluginsDir = None,
+) -> None:
+    """Let a fitted model go on where test samples are cut, and score what it draws."""
+    from harness.tasks.completion import Parameters
+    from harness.tool.completed import complete as complete_dataset
+    from harness.tool.files import held
+
+    compressor = held(artifact, None, plugins_dir)
+    parameters = Parameters(n_prefixes=n_prefixes, n_samples=n_samples)
+    with _bar(f"completing {dataset}", None):
+        found = complete_dataset(
+            compressor, dataset, output=output, parameters=parameters, seed=seed
+        )
+    for name, value, unit in found.scores:
+        typer.echo(f"{name:<46} {value:10.4f} {unit}")
+    _say(f"wrote {output}")
+    typer.echo(found.words)
