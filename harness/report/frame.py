@@ -41,6 +41,7 @@ def _rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         "reason": record["reason"],
         "equal_bytes": bool(job["parameters"].get("equal_bytes", False)),
         "prior_bytes": job["subject"]["prior_bytes"],
+        "remark": job["remark"],
     }
     if not record["scores"]:
         return [common]

@@ -85,12 +85,12 @@ def leaderboard(table: pd.DataFrame, dataset: str) -> Leaderboard:
     """Return the lines of one data set: ranked by rate, baselines last."""
     here = table[table["dataset"] == dataset]
     has_held = (here["score"] == HELD_OUT.score).any()
-    rate = HELD_OUT if has_held else COLD
-    columns = [rate, *(c for c in READOUTS if not _of_compressors(here, c).empty)]
+    rates = [HELD_OUT if has_held else COLD]
+    columns = [c for c in (*rates, *READOUTS) if not _of_compressors(here, c).empty]
     lines = [
         _line(str(name), group, columns) for name, group in here.groupby("compressor")
     ]
-    lines = [line for line in lines if any(cell != "-" for cell in line.cells)]
+    lines = [x for x in lines if x.remarks or any(cell != "-" for cell in x.cells)]
     lines.sort(key=lambda line: (line.is_baseline, line.rank, line.name))
     return Leaderboard(
         dataset=dataset, heads=tuple(c.head for c in columns), lines=tuple(lines)
@@ -108,7 +108,8 @@ def _line(name: str, group: pd.DataFrame, columns: Sequence[Column]) -> Line:
     for column in columns:
         own = group["task"].isin(_tasks_of(column, name, is_baseline=is_baseline))
         cells.append(_cell(group[own & (group["score"] == column.score)], column))
-    rate = _mean(_of_compressors(group, columns[0]))
+    rates = [column for column in columns if column in (HELD_OUT, COLD)]
+    rate = _mean(_of_compressors(group, rates[0])) if rates else math.nan
     return Line(
         name=name,
         family=family,
