@@ -1,7 +1,7 @@
 """From a corpus to batches of windows, drawn by a counter-based generator."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,18 @@ class Windows:
     Attributes:
         symbols: shape (n, T).
         lengths: shape (n,), how many symbols of each row are real.
+        targets: shape (n, T), what is to be predicted where that is not `symbols`.
     """
 
     symbols: Octets
     lengths: Ints
+    targets: Octets | None = None
+
+    def take_targets(self, indices: Ints) -> Ints:
+        """Return what is to be predicted (n, T) in these rows, shaped as `take` does."""
+        chosen = self.symbols if self.targets is None else self.targets
+        longest = int(self.lengths[indices].max(initial=1))
+        return chosen[indices, :longest].astype(np.int64)
 
     def take(self, indices: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """Return symbols (n, T) of these rows, and which of them are real."""
@@ -45,6 +53,28 @@ def windows_of(corpus: Sequence[bytes], *, length: int, alphabet: int) -> Window
     for row, piece in zip(symbols, pieces, strict=False):
         row[: len(piece)] = np.frombuffer(piece, np.uint8)
     return Windows(symbols=np.minimum(symbols, alphabet - 1), lengths=lengths)
+
+
+def with_random_targets(
+    windows: Windows, *, fraction: float, alphabet: int, rng: np.random.Generator
+) -> Windows:
+    """Return windows of which some targets are drawn uniformly, once and for all.
+
+    The labels of Zhang et al. 2017 ("Understanding deep learning requires rethinking
+    generalization"), for next symbols: what is read stays as it is.
+
+    Args:
+        windows: of symbols below the alphabet.
+        fraction: of the targets, from 0 (the windows as they are) to 1.
+        alphabet: number of symbols.
+        rng: draws which targets, and what for.
+    """
+    if fraction == 0:
+        return windows
+    shape = windows.symbols.shape
+    drawn = rng.integers(0, alphabet, shape, np.uint8, endpoint=False)
+    replaced = rng.random(shape, np.float32) < fraction
+    return replace(windows, targets=np.where(replaced, drawn, windows.symbols))
 
 
 def philox(seed: int, *purpose: int) -> np.random.Generator:

@@ -24,7 +24,7 @@ from harness.compressor import (
     coding_order,
 )
 
-from .batches import Ints, Windows, philox, windows_of
+from .batches import Ints, Windows, philox, windows_of, with_random_targets
 from .recipe import Recipe, Watch
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class NeuralModel(Stepwise, Represents, Generates):
         size: name of a configuration, by its number of weights.
         steps: of training, from the initial weights.
         adapt_steps: of training when a fitted model is fitted again.
-        device: "cpu" or "cuda", where it is trained; coding is the same anywhere.
+        device: "cpu", "cuda" or "auto", where it is trained and its hidden states are
+            found; coding is the same anywhere. "auto" is what BITPROBE_DEVICE says.
     """
 
     requires: ClassVar[tuple[str, ...]] = ("numpy", "numba", "torch", "constriction")
@@ -88,14 +89,16 @@ class NeuralModel(Stepwise, Represents, Generates):
     size: str = "50k"
     steps: int = 1000
     adapt_steps: int = 30
-    device: str = "cpu"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.size not in self.sizes:
             listed = ", ".join(self.sizes)
             raise SpecError(f"size is {self.size!r}; {self.name} has {listed}")
-        if self.device not in ("cpu", "cuda"):
-            raise SpecError(f"device is {self.device!r}; a model trains on cpu or cuda")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise SpecError(
+                f"device is {self.device!r}; a model trains on auto, cpu or cuda"
+            )
         if self.steps < 0 or self.adapt_steps < 0:
             raise SpecError("steps and adapt_steps count steps; give 0 or more")
 
@@ -151,17 +154,16 @@ class NeuralModel(Stepwise, Represents, Generates):
             watch: who looks on, and where an interrupted run goes on from.
         """
         from .network import initialise
-        from .training import Trainer, few_threads, train
+        from .training import Trainer, device_for, few_threads, train
 
         if self.learned is None:
             network = self.network()
             initialise(network, seed=seed)
         else:
             network = self.restore(self.learned)
-        windows = windows_of(
-            corpus, length=self.training_window, alphabet=self.alphabet
-        )
-        trainer = Trainer(network.to(self.device), windows, self.recipe, seed)
+        windows = self.windows(corpus, seed=seed)
+        device = device_for(self.device)
+        trainer = Trainer(network.to(device), windows, self.recipe, seed)
         chosen = _calibration(windows, seed)
         for trained in train(trainer, steps, watch or Watch()):
             with few_threads():
@@ -172,6 +174,10 @@ class NeuralModel(Stepwise, Represents, Generates):
     def training_window(self) -> int:
         """How many symbols a training window has at most."""
         return self.recipe.window
+
+    def windows(self, corpus: Sequence[bytes], *, seed: int) -> Windows:  # noqa: ARG002  (for families that draw targets)
+        """Return what is trained on."""
+        return windows_of(corpus, length=self.training_window, alphabet=self.alphabet)
 
     def start(self, n: int, *, context: bytes = b"") -> Running:
         check_alphabet([context], self.alphabet)
@@ -206,19 +212,21 @@ class NeuralModel(Stepwise, Represents, Generates):
             first += n_steps
 
     def hidden_states(self, batch: Sequence[bytes]) -> dict[str, NDArray[np.float32]]:
-        """Return the float states, by one thread; shorter samples are padded."""
+        """Return the float states, by one thread or a GPU; shorter samples are padded."""
         import torch
 
-        from .training import few_threads
+        from .training import device_for, few_threads
 
         check_alphabet(batch, self.alphabet)
         table = _table(batch)[1:].T  # (n, T)
         starts = range(0, max(len(table), 1), HIDDEN_BATCH)
         parts = [torch.from_numpy(table[i : i + HIDDEN_BATCH].copy()) for i in starts]
+        device = device_for(self.device)
         with torch.inference_mode(), few_threads():
-            found = [self._restored.hidden(part) for part in parts]
+            network = self._restored.to(device)
+            found = [network.hidden(part.to(device)) for part in parts]
         return {
-            name: torch.cat([layers[name] for layers in found]).float().numpy()
+            name: torch.cat([layers[name] for layers in found]).float().cpu().numpy()
             for name in found[0]
         }
 
@@ -268,10 +276,26 @@ class PixelModel(NeuralModel):
     Attributes:
         shape: (height, width) of the card, or also channels, then side by side in a row.
         levels: number of symbols; None is 256.
+        n_samples: train on the first so many samples only; None is all.
+        random_targets: the fraction of training targets that are replaced, once, by
+            symbols drawn uniformly. What is read, and what is coded, stays as it is.
     """
 
     shape: tuple[int, ...] | None = None
     levels: int | None = None
+    n_samples: int | None = None
+    random_targets: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_samples is not None and self.n_samples < 1:
+            raise SpecError(
+                f"n_samples is {self.n_samples}; train on 1 sample or more, None is all"
+            )
+        if not 0 <= self.random_targets <= 1:
+            raise SpecError(
+                f"random_targets is {self.random_targets}; give a fraction of 0 to 1"
+            )
 
     @property
     def alphabet(self) -> int:
@@ -280,6 +304,14 @@ class PixelModel(NeuralModel):
     @property
     def training_window(self) -> int:
         return self.recipe.window if self.shape is None else int(np.prod(self.shape))
+
+    def windows(self, corpus: Sequence[bytes], *, seed: int) -> Windows:
+        return with_random_targets(
+            super().windows(corpus[: self.n_samples], seed=seed),
+            fraction=self.random_targets,
+            alphabet=self.alphabet,
+            rng=philox(seed, 4),
+        )
 
 
 def _calibration(windows: Windows, seed: int) -> tuple[Ints, NDArray[np.bool_]]:

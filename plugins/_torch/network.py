@@ -27,18 +27,21 @@ class Network(nn.Module, ABC):
     def nats(
         self,
         symbols: torch.Tensor,
+        targets: torch.Tensor,
         real: torch.Tensor,
         rng: np.random.Generator,  # noqa: ARG002  (for families that draw positions)
     ) -> torch.Tensor:
-        """Return the mean nats of the real symbols of a batch, to be lowered.
+        """Return the mean nats of the real targets of a batch, to be lowered.
 
         Args:
-            symbols: (B, T) int64.
+            symbols: (B, T) int64, what is read.
+            targets: (B, T) int64, what is to be predicted: `symbols`, unless a part of
+                them was replaced.
             real: (B, T) bool, False where a window is padded.
             rng: of this step; a family may take only some positions.
         """
         logits = self(symbols)
-        return nn.functional.cross_entropy(logits[real], symbols[real])
+        return nn.functional.cross_entropy(logits[real], targets[real])
 
     def initial_scale(self, name: str, parameter: torch.Tensor) -> float:
         """Return the standard deviation of a matrix's initial weights: 1/sqrt(n_in)."""

@@ -18,6 +18,7 @@ from .network import Network
 from .recipe import Recipe, Watch
 
 THREADS_VARIABLE = "BITPROBE_TORCH_THREADS"
+DEVICE_VARIABLE = "BITPROBE_DEVICE"
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8
 SMOOTHING = 0.05
@@ -41,6 +42,18 @@ def few_threads() -> Iterator[None]:
     finally:
         if wanted != before:
             torch.set_num_threads(before)
+
+
+def device_for(wanted: str) -> str:
+    """Return "cpu" or "cuda" for a model's device.
+
+    "auto" is what BITPROBE_DEVICE says (`bitprobe run --device`): there, "auto" takes a GPU
+    where there is one. Without the variable it is the CPU.
+    """
+    named = os.environ.get(DEVICE_VARIABLE, "cpu") if wanted == "auto" else wanted
+    if named == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return named
 
 
 class Trainer(Generic[AnyNetwork]):
@@ -101,6 +114,7 @@ class Trainer(Generic[AnyNetwork]):
         n = len(self._windows.lengths)
         rows = rng.integers(0, n, self._recipe.batch)
         symbols, real = self._windows.take(rows)
+        targets = self._windows.take_targets(rows)
         self.step += 1
         if not real.any():
             return
@@ -114,6 +128,7 @@ class Trainer(Generic[AnyNetwork]):
         with fast:
             nats = self._network.nats(
                 torch.from_numpy(symbols).to(device),
+                torch.from_numpy(targets).to(device),
                 torch.from_numpy(real).to(device),
                 rng,
             )
@@ -186,6 +201,8 @@ class Trainer(Generic[AnyNetwork]):
         digest = hashlib.sha256(f"{shapes} {self._recipe} {self._seed}".encode())
         digest.update(np.ascontiguousarray(self._windows.symbols).tobytes())
         digest.update(self._windows.lengths.tobytes())
+        if self._windows.targets is not None:
+            digest.update(self._windows.targets.tobytes())
         return digest.hexdigest()
 
 

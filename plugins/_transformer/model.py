@@ -57,11 +57,12 @@ class Transformer(NeuralModel):
     def engine(self, learned: Arrays) -> Engine:
         import torch
 
+        from .._torch.training import device_for
         from .engine import TransformerEngine
         from .integers import derive
 
         # What a GPU trained and coded, a machine without one decodes.
-        device = self.device if torch.cuda.is_available() else "cpu"
+        device = device_for(self.device) if torch.cuda.is_available() else "cpu"
         return TransformerEngine(derive(self.architecture, learned), device=device)
 
     def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b"") -> Bits:

@@ -61,7 +61,11 @@ class NeighbourhoodMLP(Network):
         return {"layer1": first, "layer2": second}
 
     def nats(
-        self, symbols: torch.Tensor, real: torch.Tensor, rng: np.random.Generator
+        self,
+        symbols: torch.Tensor,
+        targets: torch.Tensor,
+        real: torch.Tensor,
+        rng: np.random.Generator,
     ) -> torch.Tensor:
         """Return the mean nats of a few positions of each window: pixels are alike."""
         n, length = symbols.shape
@@ -69,7 +73,7 @@ class NeighbourhoodMLP(Network):
         where = torch.from_numpy(drawn).to(symbols.device)
         place = where % self.neighbourhood.n_positions
         logits = self.head(self.states(symbols, where, place)[1])
-        target, counted = symbols.gather(1, where), real.gather(1, where)
+        target, counted = targets.gather(1, where), real.gather(1, where)
         each = nn.functional.cross_entropy(
             logits.flatten(0, 1), target.flatten(), reduction="none"
         )
