@@ -82,7 +82,7 @@ def _without_what_cannot_be_had(
     """Return the plan less optional data sets that cannot be fetched, and say so."""
     lacking = set()
     for row in suite.datasets:
-        if not row.optional or row.name in selection.datasets:
+        if not row.optional or selection.datasets:  # what is asked for is not optional
             continue
         try:
             load_dataset(row.name)

@@ -191,21 +191,25 @@ def accuracy_against_bits(curve: CurveResult) -> alt.VConcatChart | None:
     )
     looks = _looks(curve.interventions)
     panels = [
-        _curve_panel(here, str(name), looks) for name, here in points.groupby("dataset")
+        _curve_panel(here, (str(name), curve.score), looks)
+        for name, here in points.groupby("dataset")
     ]
     return _in_rows(panels)
 
 
 def _curve_panel(
-    points: pd.DataFrame, name: str, looks: Mapping[str, Any]
+    points: pd.DataFrame, names: tuple[str, str], looks: Mapping[str, Any]
 ) -> alt.LayerChart:
+    name, score = names
     places, values = falling_curve(
         points["bits"].to_numpy(), points["accuracy"].to_numpy()
     )
     title = "held-out bpb (better \u2192)"
-    reverse = alt.Scale(zero=False, reverse=True, nice=False, padding=10)
+    # The good end is crowded: equal ratios of bits get equal room.
+    reverse = alt.Scale(type="log", reverse=True, nice=False, padding=10)
     x = alt.X("bits:Q", title=title, scale=reverse)
-    y = alt.Y("accuracy:Q", scale=alt.Scale(zero=False, nice=False, padding=10))
+    free = alt.Scale(zero=False, nice=False, padding=10)
+    y = alt.Y("accuracy:Q", title=score.replace("_", " "), scale=free)
     line = alt.Chart(pd.DataFrame({"bits": places, "accuracy": values}))
     dots = alt.Chart(points).mark_point(filled=True, size=60)
     shown = ["compressor:N", "family:N", "bits:Q", "accuracy:Q"]
@@ -215,4 +219,4 @@ def _curve_panel(
             x=x, y=y, color=looks["color"], shape=looks["shape"], tooltip=shown
         ),
     ]
-    return alt.LayerChart(layer=layers, width=230, height=190, title=name)
+    return alt.LayerChart(layer=layers, width=420, height=300, title=name)

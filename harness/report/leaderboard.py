@@ -60,13 +60,46 @@ HIDDEN_NOTES = ("", "given this split")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A value and its interval; NaN where there is none."""
+
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    digits: int = 3
+
+    @property
+    def full(self) -> str:
+        """Value and both ends, as in published tables."""
+        if math.isnan(self.value):
+            return "-"
+        value = f"{self.value:.{self.digits}f}"
+        if math.isnan(self.low):
+            return value
+        both = (self.low, self.high)
+        ends = (f"{end:.{self.digits}f}".removeprefix("0") for end in both)
+        return f"{value} [{', '.join(ends)}]"
+
+    @property
+    def short(self) -> str:
+        """Value and half the width of the interval, for a terminal."""
+        if math.isnan(self.value):
+            return "-"
+        value = f"{self.value:.{self.digits}f}"
+        if math.isnan(self.low):
+            return value
+        half = f"{(self.high - self.low) / 2:.{self.digits}f}".removeprefix("0")
+        return f"{value} \u00b1{half}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One line of a leaderboard, ready to print; one cell per head of the board."""
 
     name: str
     family: str
     ratio: str
-    cells: tuple[str, ...]
+    cells: tuple[Cell, ...]
     remarks: tuple[str, ...]
     is_baseline: bool
     rank: float
@@ -90,7 +123,11 @@ def leaderboard(table: pd.DataFrame, dataset: str) -> Leaderboard:
     lines = [
         _line(str(name), group, columns) for name, group in here.groupby("compressor")
     ]
-    lines = [x for x in lines if x.remarks or any(cell != "-" for cell in x.cells)]
+    lines = [
+        x
+        for x in lines
+        if x.remarks or any(not math.isnan(cell.value) for cell in x.cells)
+    ]
     lines.sort(key=lambda line: (line.is_baseline, line.rank, line.name))
     return Leaderboard(
         dataset=dataset, heads=tuple(c.head for c in columns), lines=tuple(lines)
@@ -133,20 +170,16 @@ def _mean(chosen: pd.DataFrame) -> float:
     return float(chosen["value"].mean()) if len(chosen) else math.nan
 
 
-def _cell(chosen: pd.DataFrame, column: Column) -> str:
+def _cell(chosen: pd.DataFrame, column: Column) -> Cell:
     """Return the mean over draws, and its interval where there is one."""
     if chosen.empty:
-        return "-"
-    value = f"{_mean(chosen):.{column.digits}f}"
+        return Cell()
     low, high = chosen["ci_low"].mean(), chosen["ci_high"].mean()
     if pd.isna(low) or not column.with_interval:
-        return value
-    return f"{value} [{_short(low, column)}, {_short(high, column)}]"
-
-
-def _short(value: float, column: Column) -> str:
-    """Return a number without a leading zero: there are many in a line."""
-    return f"{value:.{column.digits}f}".removeprefix("0")
+        return Cell(value=_mean(chosen), digits=column.digits)
+    return Cell(
+        value=_mean(chosen), low=float(low), high=float(high), digits=column.digits
+    )
 
 
 def _remarks(group: pd.DataFrame) -> list[str]:

@@ -13,14 +13,15 @@ LEGEND = (
     "bpb: bits per byte of the test split given train, lower is better; every rate was "
     "decoded in a fresh process. Balanced accuracy of: class, the class whose text makes "
     "a sample shortest; landmark, a probe on how much shards of train help; NCD, the "
-    "nearest neighbour. Brackets: 95 %, given this split. Definitions: docs/method.md."
+    "nearest neighbour; layer, a probe on hidden states. Brackets, or \u00b1 half their "
+    "width: 95 %, given this split. Definitions: docs/method.md."
 )
 
 
 def wide_console() -> Console:
     """Return a console that is wide enough for a leaderboard when it writes to a file."""
     console = Console()
-    return console if console.is_terminal else Console(width=170)
+    return console if console.is_terminal else Console(width=200)
 
 
 def print_tables(table: pd.DataFrame, console: Console) -> None:
@@ -42,7 +43,13 @@ def markdown(table: pd.DataFrame, answer: str) -> str:
         head = ("compressor", "family", "ratio", *board.heads, "remarks")
         lines = [f"## {dataset}", "", _row(head), _row(["---"] * len(head))]
         lines += [
-            _row([x.name, x.family, x.ratio, *x.cells, "; ".join(x.remarks)])
+            _row(
+                [
+                    *(x.name, x.family, x.ratio),
+                    *(cell.full for cell in x.cells),
+                    "; ".join(x.remarks),
+                ]
+            )
             for x in board.lines
         ]
         parts.append("\n".join(lines))
@@ -54,11 +61,14 @@ def markdown(table: pd.DataFrame, answer: str) -> str:
 def _rich(board: Leaderboard) -> Table:
     """Return a board for a terminal: no family, and remarks go below it."""
     shown = Table(title=board.dataset, title_justify="left", pad_edge=False)
-    for head in ("compressor", "ratio", *board.heads):
-        shown.add_column(head, no_wrap=head == "compressor")
-    for line, after in zip(board.lines, [*board.lines[1:], None], strict=True):
-        last = after is not None and after.is_baseline and not line.is_baseline
-        shown.add_row(line.name, line.ratio, *line.cells, end_section=last)
+    rows = [[x.name, x.ratio, *(cell.short for cell in x.cells)] for x in board.lines]
+    for head, *cells in zip(("compressor", "ratio", *board.heads), *rows, strict=True):
+        # Heads may take several lines, cells may not.
+        shown.add_column(head, min_width=max(map(len, cells), default=1))
+    for i, (line, row) in enumerate(zip(board.lines, rows, strict=True)):
+        after = board.lines[i + 1 : i + 2]
+        last = any(x.is_baseline for x in after) and not line.is_baseline
+        shown.add_row(*row, end_section=last)
     return shown
 
 

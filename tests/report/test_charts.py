@@ -45,6 +45,7 @@ def record(
         "seed": 0,
         "draw": draw,
         "official": True,
+        "remark": "",
         "parameters": parameters,
     }
     key = f"{spec}/{task}/{draw}/{sorted(parameters)}"

@@ -41,6 +41,7 @@ def record(spec, task, scores, *, family="LZ", status="done", reason="", prior=0
         "draw": 0,
         "official": False,
         "parameters": {},
+        "remark": "",
     }
     rest = {"status": status, "reason": reason, "scores": scores}
     return {"job": job, "key": f"{spec}/{task}", **rest}

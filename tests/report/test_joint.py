@@ -41,6 +41,7 @@ def record(task: str, dataset: str, i: int, scores: dict[str, Any]) -> dict[str,
         "seed": 0,
         "draw": 0,
         "official": True,
+        "remark": "",
         "subject": subject,
         "parameters": {"others": ["d1"]},
     }
