@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +72,31 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
     others = {n for job in todo for n in job.parameters.get("others", ())}
     fetch_all(sorted({job.dataset for job in todo} | others))
+    started = time.perf_counter()
     if todo:
         _run(todo, store, _limits(suite, options))
-    return _report(planned, suite, store, len(todo))
+    seconds = time.perf_counter() - started
+    code = _report(planned, suite, store, len(todo))
+    if todo:
+        busy = _cpu_seconds(todo, store) / (seconds * options.n_jobs)
+        words = (
+            f"{seconds:,.0f} s, {options.n_jobs} jobs at a time, cores {busy:.0%} busy"
+        )
+        wide_console().print(words, highlight=False)
+    return code
+
+
+def _cpu_seconds(jobs: Sequence[Job], store: Store) -> float:
+    """Return what the children of these jobs took; rungs of a ladder share one child."""
+    total, ladders = 0.0, set()
+    for job in jobs:
+        record = store.read(job.key)
+        if record is None or (job.ladder and job.ladder in ladders):
+            continue
+        ladders.add(job.ladder)
+        cost = record["cost"]
+        total += cost.get("cpu_seconds", 0.0) + cost.get("decode_cpu_seconds", 0.0)
+    return total
 
 
 def _without_what_cannot_be_had(

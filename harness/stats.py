@@ -15,6 +15,7 @@ Labels = NDArray[np.int64]
 N_RESAMPLES = 2000
 N_PERMUTATIONS = 9999
 LEVEL = 0.95
+NORMAL_95 = 1.959964
 BLOCK_ENTRIES = 1 << 22
 """Bootstrap weights held at a time: 32 MiB."""
 
@@ -318,3 +319,35 @@ def _centred_ranks(values: Floats) -> Floats:
     ranks = (last - (counts - 1) / 2)[which]
     centred: Floats = ranks - ranks.mean()
     return centred
+
+
+def interval_over_draws(
+    values: Floats, lows: Floats, highs: Floats
+) -> tuple[float, float]:
+    """Return the 95 % interval of a mean over draws, from each draw's own interval.
+
+    Two variances are added: that of the draws' mean (split, order, shards, seeds), and that
+    of test samples inside a draw, which is not divided by the number of draws, since they
+    may share their test samples. Student's t covers the few draws.
+
+    Args:
+        values: shape (n_draws,), n_draws >= 2.
+        lows: lower ends, 95 %, of each draw.
+        highs: upper ends.
+
+    Raises:
+        ValueError: there are fewer than two draws.
+    """
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"an interval over draws needs at least 2, got {n}")
+    from scipy.special import stdtrit
+
+    within = ((highs - lows) / (2 * NORMAL_95)) ** 2
+    between = values.var(ddof=1) / n
+    # Welch and Satterthwaite: only the draws' part has few degrees of freedom.
+    spread = between + within.mean()
+    freedom = (n - 1) * (spread / between) ** 2 if between > 0 else np.inf
+    half = float(stdtrit(min(freedom, 1e6), (1 + LEVEL) / 2) * np.sqrt(spread))
+    mean = float(values.mean())
+    return mean - half, mean + half

@@ -183,3 +183,27 @@ def test_the_wilson_bound_equals_scipy(successes: int, n: int):
     test = scipy_stats.binomtest(successes, n, alternative="greater")
     expected = test.proportion_ci(0.95, method="wilson").low
     assert stats.wilson_lower(successes, n) == pytest.approx(expected, abs=1e-12)
+
+
+def test_an_interval_over_draws_covers_draws_and_samples_alike():
+    rng = np.random.default_rng(0)
+    n_runs, n_draws, of_draw, of_samples = 2000, 3, 0.02, 0.03
+    hits = 0
+    for _ in range(n_runs):
+        shared = rng.normal(0.5, of_samples)  # the draws share their test samples
+        values = shared + rng.normal(0, of_draw, n_draws)
+        half = 1.96 * of_samples
+        low, high = stats.interval_over_draws(values, values - half, values + half)
+        hits += low <= 0.5 <= high
+    assert 0.93 <= hits / n_runs <= 0.99
+
+
+def test_draws_that_agree_have_the_interval_of_one():
+    same = np.full(4, 0.7)
+    low, high = stats.interval_over_draws(same, same - 0.1, same + 0.1)
+    assert (low, high) == pytest.approx((0.6, 0.8))
+
+
+def test_one_draw_has_no_interval_over_draws():
+    with pytest.raises(ValueError, match="at least 2"):
+        stats.interval_over_draws(np.array([1.0]), np.zeros(1), np.ones(1))

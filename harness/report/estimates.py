@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from harness.stats import interval_over_draws
+
 BASELINE = "baseline"
 MEASURE = "balanced_accuracy"
 HEADLINE = "heldout_bpb"
@@ -52,7 +54,7 @@ class Readout:
 def estimates(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per measured score of a compressor: the mean over its draws.
 
-    The interval runs from the lowest lower to the highest upper end of the draws. Scores
+    The interval is that of `stats.interval_over_draws` where there are several. Scores
     that differ in state, route or how they were realised are never averaged: where a
     compressor has several, the first stands.
     """
@@ -64,11 +66,17 @@ def estimates(table: pd.DataFrame) -> pd.DataFrame:
     draws = known.drop_duplicates([*what, *how, "seed", "draw"])
     means = draws.groupby([*what, *how], sort=False).agg(
         value=("value", "mean"),
-        ci_low=("ci_low", "min"),
-        ci_high=("ci_high", "max"),
+        ci_low=("ci_low", "first"),
+        ci_high=("ci_high", "first"),
         n_draws=("value", "size"),
         note=("note", "first"),
     )
+    if (means["n_draws"] > 1).any():
+        ends = ["ci_low", "ci_high"]
+        for key, group in draws.groupby([*what, *how], sort=False):
+            if len(group) > 1 and group[ends].notna().all(axis=None):
+                columns = (group[name].to_numpy(float) for name in ("value", *ends))
+                means.loc[key, ends] = interval_over_draws(*columns)
     return means.reset_index().drop_duplicates(what, ignore_index=True)
 
 

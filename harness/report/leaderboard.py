@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.evidence.verdict import MIN_DATASETS, MIN_FAMILIES
+from harness.stats import interval_over_draws
 from harness.units import compression_ratio
 
 BASELINE = "baseline"
@@ -177,6 +178,10 @@ def _cell(chosen: pd.DataFrame, column: Column) -> Cell:
     low, high = chosen["ci_low"].mean(), chosen["ci_high"].mean()
     if pd.isna(low) or not column.with_interval:
         return Cell(value=_mean(chosen), digits=column.digits)
+    if len(chosen) > 1:
+        low, high = interval_over_draws(
+            *(chosen[name].to_numpy(float) for name in ("value", "ci_low", "ci_high"))
+        )
     return Cell(
         value=_mean(chosen), low=float(low), high=float(high), digits=column.digits
     )
