@@ -49,6 +49,9 @@ publish: setup  ## write a finished run to results/SUITE: tables, page, records
 	$(BIN)/bitprobe report results/runs/$(SUITE) --format html > results/$(SUITE)/leaderboard.html
 	$(BIN)/bitprobe report results/runs/$(SUITE) --format json > results/$(SUITE)/records.jsonl
 	$(BIN)/bitprobe figures results/runs/$(SUITE) --output results/$(SUITE)/figures
+ifneq ($(filter joint transfer,$(SUITE)),)
+	$(BIN)/bitprobe joint results/runs/$(SUITE) > results/$(SUITE)/joint.md
+endif
 
 clean:  ## remove the environment and caches, keep results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
