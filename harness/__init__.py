@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from harness.errors import CodingError, HarnessError, NotApplicableError, SpecError
     from harness.hookspecs import hookimpl
+    from harness.training import Trains
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ _HOMES = {
     "HarnessError": "errors",
     "NotApplicableError": "errors",
     "SpecError": "errors",
+    "Trains": "training",
     "hookimpl": "hookspecs",
 }
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Represents",
     "SpecError",
     "Stepwise",
+    "Trains",
     "hookimpl",
 ]
 

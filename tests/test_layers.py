@@ -8,6 +8,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["errors", "units", "stats", "evidence"],
     ["compressor"],
+    ["training"],
     ["coding", "hookspecs", "artifact"],
     ["registry", "data"],
     ["conformance", "scaffold"],

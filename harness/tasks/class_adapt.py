@@ -16,6 +16,7 @@ from harness.tasks.class_code import (
 )
 from harness.tasks.outcome import Outcome
 from harness.tasks.task import Inputs, Task
+from harness.training import with_budget
 
 
 def run(inputs: Inputs, parameters: Parameters) -> Outcome:
@@ -29,8 +30,9 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     fitted, dataset, seed = inputs.fitted, inputs.dataset, inputs.seed
     require_route(fitted, dataset)
     members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
+    start = with_budget(fitted, parameters.budget)
     codes = ClassCodes(
-        lengths=class_lengths(fitted, dataset, members, seed=seed),
+        lengths=class_lengths(start, dataset, members, seed=seed),
         pooled=fitted.code_lengths(dataset.test.samples),
         state="fit(train)+fit(class)",
         compressor=fitted,

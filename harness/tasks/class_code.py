@@ -18,6 +18,7 @@ from harness.errors import NotApplicableError
 from harness.stats import ratio_interval
 from harness.tasks.classify import class_scores, require_labels, tied_credit
 from harness.tasks.outcome import Outcome, Score
+from harness.tasks.task import check_budget
 from harness.units import BITS_PER_BYTE, bits_per_byte
 
 EQUAL_BYTES = 32 * 1024
@@ -25,9 +26,17 @@ EQUAL_BYTES = 32 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """equal_bytes: give every class the same number of bytes, in whole samples."""
+    """How much text a class has, and how long networks train on it.
+
+    equal_bytes: give every class the same number of bytes, in whole samples.
+    budget: training steps of each fit of a network; None is what its spec says.
+    """
 
     equal_bytes: bool = False
+    budget: int | None = None
+
+    def __post_init__(self) -> None:
+        check_budget("class readouts", self.budget)
 
 
 @dataclass(frozen=True, kw_only=True)

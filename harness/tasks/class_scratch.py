@@ -15,6 +15,7 @@ from harness.tasks.class_code import (
 )
 from harness.tasks.outcome import Outcome
 from harness.tasks.task import Inputs, Task
+from harness.training import with_budget
 
 
 def run(inputs: Inputs, parameters: Parameters) -> Outcome:
@@ -25,7 +26,8 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     Raises:
         NotApplicableError: there are no labels, or the compressor has no route.
     """
-    compressor, dataset, seed = inputs.unfitted, inputs.dataset, inputs.seed
+    dataset, seed = inputs.dataset, inputs.seed
+    compressor = with_budget(inputs.unfitted, parameters.budget)
     require_route(compressor, dataset)
     members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
     everything = corpus_of(dataset, np.sort(np.concatenate(members)))

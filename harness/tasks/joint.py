@@ -21,7 +21,7 @@ from harness.data.pairs import Pair, PairPlan, draw_pairs
 from harness.errors import NotApplicableError, SuiteError
 from harness.tasks.outcome import Coded, Outcome, Score
 from harness.tasks.prequential import require_adaptive
-from harness.tasks.task import Inputs, Task
+from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bytes_to_bits
 
 Floats = NDArray[np.float64]
@@ -43,6 +43,7 @@ class Parameters:
     siblings: pairs of classes that are relatives; used wherever both occur.
     others: data sets that give foreign X.
     others_content: their content hashes, filled in by the planner.
+    budget: training steps of each fit of a network; None is what its spec says.
     """
 
     n_bytes: int = 8192
@@ -51,8 +52,10 @@ class Parameters:
     siblings: tuple[tuple[str, str], ...] = ()
     others: tuple[str, ...] = ()
     others_content: tuple[str, ...] = ()
+    budget: int | None = None
 
     def __post_init__(self) -> None:
+        check_budget("joint", self.budget)
         if not self.scales or self.n_bytes * min(self.scales) < 1:
             raise SuiteError(
                 f"joint: n_bytes is {self.n_bytes} and scales are {self.scales}; "

@@ -22,7 +22,8 @@ from harness.errors import NotApplicableError, SuiteError
 from harness.tasks.class_code import require_route
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.probe import Features, probe_scores
-from harness.tasks.task import Inputs, Task
+from harness.tasks.task import Inputs, Task, check_budget
+from harness.training import with_budget
 
 SHARD_BYTES = 4096
 N_SHARDS = 64
@@ -37,14 +38,17 @@ class Parameters:
 
     n_probe: train samples outside the shards that train the probe; None takes all.
     extras: label code length, few-label accuracy and the permuted control.
+    budget: training steps of a network on each shard; None is what its spec says.
     """
 
     n_shards: int = N_SHARDS
     shard_bytes: int = SHARD_BYTES
     n_probe: int | None = None
     extras: bool = True
+    budget: int | None = None
 
     def __post_init__(self) -> None:
+        check_budget("landmark_probe", self.budget)
         if self.n_shards < MIN_SHARDS or self.shard_bytes < 1:
             raise SuiteError(
                 f"landmark_probe: n_shards is {self.n_shards} and shard_bytes is "
@@ -74,7 +78,8 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
         NotApplicableError: there are no labels, the compressor has no route, or train is
             too small for two shards.
     """
-    compressor, dataset, seed = inputs.unfitted, inputs.dataset, inputs.seed
+    dataset, seed = inputs.dataset, inputs.seed
+    compressor = with_budget(inputs.unfitted, parameters.budget)
     require_route(compressor, dataset)
     landmarks = draw_landmarks(dataset, parameters, seed=seed)
     shards = shard_samples(dataset, landmarks)

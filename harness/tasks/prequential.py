@@ -5,15 +5,27 @@ What learns while it codes pays for its own learning: no artifact, nothing given
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from harness.coding import NO_ARTIFACT, code_stream
 from harness.compressor import Compressor, Stepwise
 from harness.errors import NotApplicableError
 from harness.tasks.outcome import Coded, Outcome, Score
-from harness.tasks.task import Inputs, NoParameters, Task
+from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bits_per_byte, bytes_to_bits
 
 
-def run(inputs: Inputs, parameters: NoParameters) -> Outcome:  # noqa: ARG001  (a task takes both)
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """budget: training steps of each fit of a network; None is what its spec says."""
+
+    budget: int | None = None
+
+    def __post_init__(self) -> None:
+        check_budget("prequential", self.budget)
+
+
+def run(inputs: Inputs, parameters: Parameters) -> Outcome:  # noqa: ARG001
     """Return the rate of train and test in one stream, and the bytes to be decoded.
 
     Raises:
@@ -58,5 +70,6 @@ TASK = Task(
     name="prequential",
     version=1,
     run=run,
+    parameters=Parameters,
     title="train and test from nothing, one stream",
 )

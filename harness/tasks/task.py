@@ -40,6 +40,12 @@ class NoParameters:
     """For readouts that have none."""
 
 
+def check_budget(task: str, budget: int | None) -> None:
+    """Raise SuiteError for a number of training steps that is none."""
+    if budget is not None and budget < 1:
+        raise SuiteError(f"{task}: budget is {budget}; give 1 training step or more")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One readout.

@@ -32,7 +32,7 @@ from harness.tasks.classify import tied_credit
 from harness.tasks.joint import BEYOND, Coder
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.prequential import require_adaptive
-from harness.tasks.task import Inputs, Task
+from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bits_per_byte
 
 MIN_SOURCES = 6
@@ -49,6 +49,7 @@ class Parameters:
     n_sources: X of the same and other data sets, at least; classes of Y's data fill up.
     others: data sets that give foreign X.
     others_content: their content hashes, filled in by the planner.
+    budget: training steps of each fit of a network; None is what its spec says.
     """
 
     n_bytes: int = 16384
@@ -56,8 +57,10 @@ class Parameters:
     n_sources: int = MIN_SOURCES
     others: tuple[str, ...] = ()
     others_content: tuple[str, ...] = ()
+    budget: int | None = None
 
     def __post_init__(self) -> None:
+        check_budget("transfer", self.budget)
         if self.n_bytes < 1 or self.n_labels < 1:
             raise SuiteError(
                 f"transfer: n_bytes is {self.n_bytes} and n_labels {self.n_labels}; "

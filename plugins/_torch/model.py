@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import START, TOTAL_FREQUENCY, SpecError
+from harness import START, TOTAL_FREQUENCY, SpecError, Trains
 from harness.compressor import (
     Arrays,
     Generates,
@@ -65,7 +65,7 @@ class Running(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeuralModel(Stepwise, Represents, Generates):
+class NeuralModel(Stepwise, Represents, Generates, Trains):
     """A network as a compressor.
 
     `learned` holds the integer model alone. What goes on training from it, and what gives
@@ -129,6 +129,9 @@ class NeuralModel(Stepwise, Represents, Generates):
         steps = self.adapt_steps if self.is_fitted else self.steps
         *_, learned = self.train(corpus, [steps], seed=seed)
         return replace(self, learned=learned)
+
+    def budgeted(self, steps: int) -> Self:
+        return replace(self, steps=steps, adapt_steps=steps)
 
     def fit_ladder(
         self, corpus: Sequence[bytes], values: Sequence[Any], *, seed: int

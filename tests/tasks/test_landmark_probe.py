@@ -241,6 +241,7 @@ def test_the_task_completes_its_parameters():
         "shard_bytes": 4096,
         "n_probe": None,
         "extras": True,
+        "budget": None,
     }
 
 

@@ -10,8 +10,8 @@ from harness import Codec, NotApplicableError, Stepwise
 from harness.coding import NO_ARTIFACT, decode_stream
 from harness.data.dataset import Dataset, Split
 from harness.registry import load_registry
-from harness.tasks.prequential import TASK, require_adaptive, run
-from harness.tasks.task import Inputs, NoParameters
+from harness.tasks.prequential import TASK, Parameters, require_adaptive, run
+from harness.tasks.task import Inputs
 
 REGISTRY = load_registry()
 DATA = Dataset(
@@ -36,7 +36,7 @@ def inputs(compressor: object) -> Inputs:
 
 def test_the_rate_is_that_of_gzip_on_the_joined_file_over_bytes_without_separators():
     joined = b"the cat sat\nthe dog\n\nthe cat sat on\n"
-    (score,) = run(inputs(REGISTRY.parse("gzip")), NoParameters()).scores
+    (score,) = run(inputs(REGISTRY.parse("gzip")), Parameters()).scores
     expected = 8 * len(gzip.compress(joined, 9)) / (11 + 7 + 0 + 14)
     assert (score.name, score.value) == ("prequential_bpb", pytest.approx(expected))
     assert (score.realised, score.state) == ("decoded", "unfitted")
@@ -45,7 +45,7 @@ def test_the_rate_is_that_of_gzip_on_the_joined_file_over_bytes_without_separato
 @pytest.mark.parametrize("spec", ["zstd", "ppmd", "context_model(order=2)", "store"])
 def test_train_and_test_come_back_from_the_code_with_nothing_known(spec: str):
     compressor = REGISTRY.parse(spec)
-    outcome = run(inputs(compressor), NoParameters())
+    outcome = run(inputs(compressor), Parameters())
     (coded,) = outcome.coded
     assert coded.samples == DATA.train.samples + DATA.test.samples
     assert not coded.fitted
@@ -76,5 +76,5 @@ def test_what_is_fitted_beforehand_or_stands_still_has_no_prequential_code():
     with pytest.raises(NotApplicableError, match="still does not learn"):
         require_adaptive(Still())
     with pytest.raises(NotApplicableError, match="needy must be fitted"):
-        run(inputs(Needy()), NoParameters())
+        run(inputs(Needy()), Parameters())
     assert not TASK.reads_fit
