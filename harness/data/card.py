@@ -77,6 +77,16 @@ class Quantise(_Strict):
         return self
 
 
+class Shrink(_Strict):
+    """Images made small: the mean of `by` x `by` pixels, then fewer grey levels.
+
+    A pixel becomes floor(floor(sum / by^2) levels / 256): integers, the same everywhere.
+    """
+
+    by: int = Field(ge=1)
+    levels: int = Field(default=256, ge=2, le=256)
+
+
 class Divide(_Strict):
     """How rows that come in one lot are divided into train and test.
 
@@ -101,6 +111,7 @@ class Reading(_Strict):
         members: in place of both, members that `divide` divides.
         label: regular expression over a member's name; group 1 is its label.
         labels: the only labels kept; empty keeps all.
+        shrink: of single-channel images, to what the card's shape and levels say.
         checksums: sha256 of members by their file name, where the authors publish these.
     """
 
@@ -112,6 +123,7 @@ class Reading(_Strict):
     labels: list[str] = []
     divide: Divide | None = None
     quantise: Quantise | None = None
+    shrink: Shrink | None = None
     checksums: dict[str, Sha256] = {}
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ from harness.data.dataset import Dataset, Split
 from harness.data.divide import classes_of, divided, split_of
 from harness.data.fetch import fetch_file, fetch_wheel, mirrored, verify
 from harness.data.formats import parse
+from harness.data.formats.image import shrunk
 from harness.data.formats.rows import Row, Rows
 from harness.data.generators import generate
 from harness.errors import DatasetError
@@ -79,13 +80,18 @@ def _rows(card: Card, source: WheelSource | FilesSource) -> tuple[Rows, Rows]:
     members = _members(source, [*source.train, *source.test, *source.members])
     _check_members(members, source, card.name)
     if source.divide:
-        rows = parse(members, source, name=card.name)
+        rows = _parsed(members, source, card)
         return divided(rows, source.divide, card.n_test, name=card.name)
     train, test = (
-        parse(_matching(members, patterns), source, name=card.name) if patterns else []
+        _parsed(_matching(members, patterns), source, card) if patterns else []
         for patterns in (source.train, source.test)
     )
     return train, test
+
+
+def _parsed(members: dict[str, bytes], reading: Reading, card: Card) -> Rows:
+    rows = parse(members, reading, name=card.name)
+    return shrunk(rows, card.shape, reading.shrink) if reading.shrink else rows
 
 
 def _members(

@@ -6,9 +6,10 @@ import wave
 import numpy as np
 import pytest
 
-from harness.data.card import Quantise, Reading
+from harness.data.card import Quantise, Reading, Shrink
 from harness.data.formats import PARSERS, parse
 from harness.data.formats.catalogue import plain_text, read_mo
+from harness.data.formats.image import shrunk
 from harness.data.formats.rows import Row, quantised
 from harness.errors import DatasetError
 
@@ -105,6 +106,20 @@ def test_patterns_that_match_nothing_are_an_error():
 def idx(array: np.ndarray) -> bytes:
     header = bytes([0, 0, 8, array.ndim])
     return header + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def test_shrunk_pixels_are_floored_means_in_fewer_levels():
+    image = bytes([0, 1, 255, 255, 2, 4, 255, 254])  # 2 x 4: means 1.75 and 254.75
+    rows = shrunk([Row("a", image)], (1, 2), Shrink(by=2, levels=16))
+    assert rows == [Row("a", bytes([1 * 16 // 256, 254 * 16 // 256]))]
+    assert shrunk(rows, (1, 2), Shrink(by=1)) == rows
+
+
+def test_shrinking_images_of_another_size_is_an_error():
+    with pytest.raises(DatasetError, match="has 3 pixels, shrink needs 8"):
+        shrunk([Row("a", bytes(3))], (1, 2), Shrink(by=2))
+    with pytest.raises(DatasetError, match="height x width"):
+        shrunk([Row("a", bytes(3))], None, Shrink(by=2))
 
 
 def test_idx_images_meet_their_labels():

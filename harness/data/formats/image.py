@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.card import Reading
+from harness.data.card import Reading, Shrink
 from harness.data.formats.rows import Row, Rows
 from harness.errors import DatasetError
 
@@ -75,6 +75,31 @@ def parse_cifar_binary(members: Mapping[str, bytes], _: Reading) -> Rows:
             for label, image in zip(records[:, 0].tolist(), pixels, strict=True)
         ]
     return rows
+
+
+def shrunk(rows: Rows, shape: tuple[int, ...] | None, shrink: Shrink) -> Rows:
+    """Return images of `by` times the shape, (height, width), in this shape and levels.
+
+    Raises:
+        DatasetError: the images have another size.
+    """
+    if shape is None or len(shape) != 2:
+        raise DatasetError(
+            f"shrink makes images of height x width, the card has {shape}"
+        )
+    (height, width), by = shape, shrink.by
+    wanted = height * width * by**2
+    wrong = [len(row.sample) for row in rows if len(row.sample) != wanted]
+    if wrong:
+        raise DatasetError(f"an image has {wrong[0]} pixels, shrink needs {wanted}")
+    pixels = np.frombuffer(b"".join(row.sample for row in rows), np.uint8)
+    blocks = pixels.reshape(len(rows), height, by, width, by)
+    means = blocks.sum(axis=(2, 4), dtype=np.int64) // by**2  # (n, height, width)
+    small = (means * shrink.levels // 256).astype(np.uint8)
+    return [
+        row._replace(sample=image.tobytes())
+        for row, image in zip(rows, small, strict=True)
+    ]
 
 
 def _idx_array(name: str, data: bytes) -> Bytes:
