@@ -135,20 +135,71 @@ def mlp_step(network: Any, n: int) -> FloatStep:
     return step
 
 
+def attention_step(network: Any, n: int) -> FloatStep:
+    """Return a step of n streams of a transformer that keeps keys and values."""
+    a, n_read = network.architecture, 0
+    blocks = [network.layer(i) for i in range(a.n_layers)]
+    shape = 2, n, a.n_heads, max(STREAMS.values()), a.head_width
+    kept = [torch.zeros(shape) for _ in blocks]
+    # By distance, the farthest first; without any, attention needs no mask.
+    masks = [
+        block.scores_by_distance(block.reach + 1)[:, -1:] if block.relative else None
+        for block in blocks
+    ]
+
+    def attend(layer: int, x: torch.Tensor) -> torch.Tensor:
+        block, memory, mask = blocks[layer], kept[layer], masks[layer]
+        normal = block.norm_attention(x, ignore)
+        query, *new = block.qkv(normal).view(n, 3, a.n_heads, 1, -1).unbind(1)
+        memory[:, :, :, n_read : n_read + 1] = torch.stack(new)
+        first = max(0, n_read - block.reach)
+        keys, values = memory[:, :, :, first : n_read + 1]
+        if mask is not None:
+            mask = mask[..., first - n_read - 1 :]
+        read = functional.scaled_dot_product_attention(query, keys, values, mask)
+        changed: torch.Tensor = block.project(read.flatten(1))
+        return changed
+
+    def step(symbols: torch.Tensor) -> torch.Tensor:
+        nonlocal n_read
+        x = network.embed[symbols]
+        if a.n_positions:
+            x = x + network.position[n_read % a.n_positions]
+        for layer, block in enumerate(blocks):
+            x = x + attend(layer, x)
+            hidden = block.expand(block.norm_mlp(x, ignore))
+            x = x + block.contract(functional.gelu(hidden))
+        n_read += 1
+        logits: torch.Tensor = network.head(network.norm(x, ignore))
+        return logits.softmax(-1)
+
+    return step
+
+
+def ignore(*_: object) -> None:
+    """Take no note of an activation."""
+
+
 MODELS = [
     Case(plugin="byte_gru", float_step=gru_step),
     Case(plugin="byte_recurrence", float_step=linear_step),
     Case(plugin="pixel_gru", data="digits", float_step=gru_step),
     Case(plugin="pixel_mlp", data="digits", float_step=mlp_step),
-    Case(plugin="pixel_transformer", data="digits"),
-    Case(plugin="byte_transformer"),
+    Case(plugin="pixel_transformer", data="digits", float_step=attention_step),
+    Case(
+        plugin="pixel_transformer",
+        fields={"size": "200k"},
+        data="digits",
+        float_step=attention_step,
+    ),
+    Case(plugin="byte_transformer", float_step=attention_step),
 ]
 
 
 def main() -> None:
     """Measure the models that are named, or all, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [case.plugin for case in MODELS]
+    names = list(dict.fromkeys(case.plugin for case in MODELS))
     parser.add_argument("name", nargs="*", help=f"of {', '.join(names)}")
     chosen = parser.parse_args().name or names
     if unknown := set(chosen) - set(names):

@@ -5,6 +5,7 @@
 - conversion: float weights to integers, and back for further training.
 - integers: what coding computes with, derived from the integers that were shipped.
 - parallel: the integer network in torch, many positions at once.
-- fused: the same step by step in numba, one call per symbol.
-- coding: streams, frequencies, hidden states and samples on top of both.
+- fused: the same in compiled loops, for small models on a CPU; packing: its arrays.
+- engine: which of the two reads what.
+- pixels: images pixel by pixel on top of it all.
 """

@@ -15,17 +15,18 @@ from .._torch.compiled import fill_frequencies
 from .._torch.exact import frequencies
 from .._torch.tables import logit_table
 from .._torch.training import few_threads
-from .fused import Rings, read_symbols, start_rings, tables_of
+from .fused import Rings, read_symbols
 from .integers import Integers
+from .packing import start_rings, tables_of
 from .parallel import Memory, Parallel
 
 Ints = NDArray[np.int64]
 Form = Literal["fused", "parallel"]
 
-FUSED_WIDTH = 32
+FUSED_WIDTH = 64
 """Up to this width the fused form is the faster one whatever it reads."""
-FUSED_STEP_WIDTH = 128
-FUSED_STREAMS = 256
+FUSED_STEP_WIDTH = 256
+FUSED_STREAMS = 64
 """Up to this many streams and that width it is, where there is one symbol of each."""
 
 
@@ -81,9 +82,11 @@ class TransformerEngine:
         position = state.position + len(symbols)
         if (self.form or self._faster(*symbols.shape)) == "fused":
             rings = self._rings(state)
-            logits = np.empty((*symbols.shape, n_symbols), np.float32)
-            read_symbols(logits, tokens, state.position, self.tables, rings)
-            return Reading(position=position, memory=rings), self._rows(logits)
+            by_stream = np.ascontiguousarray(tokens.T)
+            logits = np.empty((*by_stream.shape, n_symbols), np.float32)
+            read_symbols(logits, by_stream, state.position, self.tables, rings)
+            rows = self._rows(logits.swapaxes(0, 1))
+            return Reading(position=position, memory=rings), rows
         memory = self._remembered(state).take(slice(symbols.shape[1]))
         with few_threads():
             memory, found = self.parallel.advance(memory, tokens.T)

@@ -1,71 +1,73 @@
-"""The integer transformer step by step, compiled: one call reads all symbols.
+"""The integer transformer as compiled loops around matrix products: small models on a CPU.
 
-What torch spends on launching operations is more than the arithmetic of a small model. The
-integers are those of `parallel`: whole sums, which its bounds keep below 2**24, and the same
-float32 operations in the same order.
+What torch spends on launching operations is more than the arithmetic of a small model. Here
+rows, each a position of a stream, go through the layers a block at a time; only attention
+takes them one by one. The integers are those of `parallel`: whole sums, which its bounds
+keep below 2**24, and the same float32 operations in the same order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .._torch.compiled import compiled
-from .integers import LOGIT_LIMIT, NORM_SHIFT, WEIGHT_TOTAL, I8Affine, Integers
+from .._torch.compiled import Function, compiled
+from .integers import NORM_SHIFT, WEIGHT_TOTAL
 
 F4 = np.float32
-BLOCK = 16
+ROWS = 64
+"""Of a block: many, so that a weight is read seldom; few, so that a block stays cached."""
+LANES = 16
+UNSEEN = F4(-(1 << 30))
+"""So far below every score that the weight is 0."""
 Array = NDArray[Any]
-Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Affines(NamedTuple):
+    """One matrix of every layer, (L, in, out), and what its columns become, (L, out).
+
+    All is float32; matrices are whole numbers, as a library of matrix products takes them.
+    """
+
+    weight: Array
+    scale: Array
+    shift: Array
+    limit: Array
 
 
 class Tables(NamedTuple):
-    """The model as arrays, layers stacked: L layers, D width, H heads, V symbols.
+    """The model as arrays, layers stacked: L layers, H heads.
 
-    Matrices are (L, in, out), whole numbers in float32. Limits are those of the attention's
-    norm, of the perceptron's norm and of what heads read; `whole` holds the limits of the
-    last norm and of the residual stream, and the epsilon of norms.
+    `norm_scales` and `norm_limits` have two entries for every layer and a last one for the
+    head; `slots` is how many positions a layer remembers.
     """
 
     embed: Array
     position: Array
-    qkv: Array
-    qkv_scale: Array
-    qkv_shift: Array
-    qkv_limit: Array
-    project: Array
-    project_scale: Array
-    project_shift: Array
-    expand: Array
-    expand_scale: Array
-    expand_shift: Array
-    contract: Array
-    contract_scale: Array
-    contract_shift: Array
-    score_scale: Array
-    biases: Array
-    read_scale: Array
-    norm_scales: Array
-    limits: Array
+    qkv: Affines
+    project: Affines
+    expand: Affines
+    contract: Affines
+    head: Affines
     gelu: Array
-    middles: Array
-    reaches: Array
-    head: Array
-    head_scale: Array
-    head_shift: Array
-    head_norm_scale: float
-    whole: Array
+    norm_scales: Array
+    norm_limits: Array
+    norm_epsilon: int
+    score_scale: Array
+    read_scale: Array
+    read_limit: Array
+    biases: Array
+    slots: Array
     exponentials: Array
 
 
 class Rings(NamedTuple):
     """Keys and values (L, B, H, D / H, R), int16.
 
-    Position t lies in slot t modulo (reach + 1) of its layer. R is a multiple of BLOCK, so
+    Position t lies in slot t modulo (reach + 1) of its layer. R is a multiple of LANES, so
     that loops over slots need no remainder; what is read of an unused slot is weighed 0.
     """
 
@@ -73,232 +75,271 @@ class Rings(NamedTuple):
     values: Array
 
 
-class Scratch(NamedTuple):
-    """Room for one position: D wide three times, 3D, 4D, and as many as slots.
+class Block(NamedTuple):
+    """Streams and positions of n rows, and what is known of them: D, D, 3D and 4D wide.
 
-    States are int32, all else whole numbers in float32.
+    States are int32, what enters or leaves a matrix is whole numbers in float32.
     """
 
+    streams: Array
+    positions: Array
     states: Array
     normal: Array
-    read: Array
     qkv: Array
     wide: Array
-    weights: Array
 
 
-def tables_of(model: Integers) -> Tables:
-    """Return the model as the compiled step takes it."""
-    layers = model.layers
-    named: dict[str, Array] = {}
-    for kind in ("qkv", "project", "expand", "contract"):
-        parts = [getattr(layer, kind) for layer in layers]
-        named[kind] = np.stack([_matrix(part) for part in parts])
-        named[f"{kind}_scale"] = np.stack([part.scale for part in parts])
-        named[f"{kind}_shift"] = np.stack([part.shift for part in parts])
-    for name in ("qkv_limit", "score_scale", "read_scale"):
-        named[name] = np.stack([getattr(layer, name) for layer in layers])
-    limits = [(*layer.norm_limits, layer.read_limit) for layer in layers]
-    whole = [model.head_norm_limit, model.residual_limit, model.norm_epsilon]
-    named |= {
-        "embed": model.embed,
-        "position": model.position,
-        "biases": _stack([layer.biases for layer in layers]),
-        "norm_scales": np.array([layer.norm_scales for layer in layers]),
-        "limits": np.array(limits, np.int32),
-        "gelu": _stack([layer.gelu.astype(np.float32) for layer in layers]),
-        "middles": np.array([len(layer.gelu) // 2 for layer in layers]),
-        "reaches": np.array([layer.reach for layer in layers]),
-        "head": _matrix(model.head),
-        "head_scale": model.head.scale,
-        "head_shift": model.head.shift,
-        "whole": np.array(whole, np.int64),
-        "exponentials": model.exponentials,
-    }
-    # One type for numba, wherever the arrays come from: in rows, and writable.
-    same = {name: np.array(array, order="C") for name, array in named.items()}
-    return Tables(**same, head_norm_scale=model.head_norm_scale)
+class Attention(NamedTuple):
+    """What one layer attends to, and room for scores (H, R) and where weights stand."""
+
+    keys: Array
+    values: Array
+    scale: Array
+    biases: Array
+    exponentials: Array
+    scores: Array
+    below: Array
 
 
-def _matrix(affine: I8Affine) -> Array:
-    return affine.weight.T.astype(np.float32)
+class Place(NamedTuple):
+    """A row and its stream; the slot of its position, and how many are seen and read."""
 
-
-def _stack(parts: list[Array]) -> Array:
-    """Return the parts as one array, zeros behind the shorter last axes."""
-    longest = max(part.shape[-1] for part in parts)
-    found = np.zeros((len(parts), *parts[0].shape[:-1], longest), parts[0].dtype)
-    for row, part in zip(found, parts, strict=True):
-        row[..., : part.shape[-1]] = part
-    return found
-
-
-def start_rings(tables: Tables, n: int) -> Rings:
-    """Return the memory of n streams that have read nothing."""
-    n_layers, n_heads, slots = tables.biases.shape
-    width = tables.embed.shape[1] // n_heads
-    shape = n_layers, n, n_heads, width, -(-slots // BLOCK) * BLOCK
-    return Rings(np.zeros(shape, np.int16), np.zeros(shape, np.int16))
+    row: int
+    stream: int
+    slot: int
+    n_seen: int
+    n_read: int
 
 
 @compiled
 def read_symbols(
     logits: Array, symbols: Array, position: int, tables: Tables, rings: Rings
 ) -> None:
-    """Read symbols (k, m) of m streams; write whole logits (k, m, V), float32."""
-    width, n_symbols = tables.embed.shape[1], logits.shape[2]
-    slots = rings.keys.shape[4]
-    scratch = Scratch(
-        np.empty(width, np.int32),
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
-        np.empty(3 * width, np.float32),
-        np.empty(4 * width, np.float32),
-        np.empty(slots, np.float32),
-    )
-    states, normal = scratch.states, scratch.normal
-    period = len(tables.position)
-    bound = F4(LOGIT_LIMIT)
-    for stream in range(symbols.shape[1]):
-        for step in range(symbols.shape[0]):
-            at = position + step
-            states[:] = tables.embed[symbols[step, stream]]
-            if period > 0:
-                at %= period
-                states += tables.position[at]
-            for layer in range(len(tables.qkv)):
-                _attend((layer, stream, at), scratch, tables, rings)
-                _perceive(layer, scratch, tables)
-            limit, _, epsilon = tables.whole
-            _norm(states, tables.head_norm_scale, limit, epsilon, normal)
-            row = logits[step, stream]
-            _multiply(normal, tables.head, row)
-            for j in range(n_symbols):
-                product = row[j] * tables.head_scale[j]
-                value = np.rint(product + tables.head_shift[j])
-                row[j] = min(max(value, -bound), bound)
+    """Read symbols (m, k) of m streams; write whole logits (m, k, V), float32."""
+    n_steps, tokens = symbols.shape[1], symbols.reshape(-1)
+    predicted = logits.reshape(-1, logits.shape[2])
+    for first in range(0, len(tokens), ROWS):
+        rows = np.arange(first, min(first + ROWS, len(tokens)))
+        block = _block(rows // n_steps, position + rows % n_steps, tables)
+        _embed(tokens[first : first + ROWS], block, tables)
+        for layer in range(len(tables.slots)):
+            _attend(layer, block, tables, rings)
+            _perceive(layer, block, tables)
+        _norm(-1, block, tables)
+        _affine(0, block.normal, tables.head, predicted[first : first + ROWS])
 
 
 @compiled
-def _attend(
-    where: tuple[int, int, int], scratch: Scratch, tables: Tables, rings: Rings
-) -> None:
-    """Add to the states (D,) what one layer reads for (layer, stream, position)."""
-    layer, stream, position = where
-    states, normal, read, qkv = scratch[:4]
-    width, n_heads = len(states), tables.score_scale.shape[1]
-    head_width = width // n_heads
-    scale, widest = tables.norm_scales[layer, 0], tables.limits[layer, 0]
-    _norm(states, scale, widest, tables.whole[2], normal)
-    _multiply(normal, tables.qkv[layer], qkv)
-    for j in range(3 * width):
-        product = qkv[j] * tables.qkv_scale[layer, j]
-        value = np.rint(product + tables.qkv_shift[layer, j])
-        limit = tables.qkv_limit[layer, j]
-        qkv[j] = min(max(value, -limit), limit)
-    slots = tables.reaches[layer] + 1
-    n, slot = min(position + 1, slots), position % slots
-    weights = scratch.weights[: (n + BLOCK - 1) // BLOCK * BLOCK]
-    bound = F4(tables.limits[layer, 2])
+def _block(streams: Array, positions: Array, tables: Tables) -> Block:
+    n, width = len(streams), tables.embed.shape[1]
+    return Block(
+        streams,
+        positions,
+        np.empty((n, width), np.int32),
+        np.empty((n, width), F4),
+        np.empty((n, 3 * width), F4),
+        np.empty((n, 4 * width), F4),
+    )
+
+
+@compiled
+def _embed(tokens: Array, block: Block, tables: Tables) -> None:
+    period = len(tables.position)
+    for row in range(len(tokens)):
+        block.states[row] = tables.embed[tokens[row]]
+        if period > 0:
+            block.positions[row] %= period
+            block.states[row] += tables.position[block.positions[row]]
+
+
+@compiled
+def _attend(layer: int, block: Block, tables: Tables, rings: Rings) -> None:
+    """Add to the states what one layer reads of the positions before."""
+    _norm(2 * layer, block, tables)
+    _affine(layer, block.normal, tables.qkv, block.qkv)
+    n_heads, room = tables.score_scale.shape[1], rings.keys.shape[4]
+    attention = Attention(
+        rings.keys[layer],
+        rings.values[layer],
+        tables.score_scale[layer],
+        tables.biases[layer],
+        tables.exponentials,
+        np.empty((n_heads, room), F4),
+        np.empty(room, np.int32),
+    )
+    slots, relative = tables.slots[layer], len(tables.position) == 0
+    for row in range(len(block.streams)):
+        stream, at = block.streams[row], block.positions[row]
+        n_seen = min(at + 1, slots)
+        n_read = (n_seen + LANES - 1) // LANES * LANES
+        place = Place(row, stream, at % slots, n_seen, n_read)
+        _remember(block.qkv, attention, place)
+        _score(block.qkv, attention, place)
+        if relative:
+            _favour(attention, place, slots)
+        _weigh(attention, n_read)
+        _read(attention, block.normal, place)
+    _narrow(layer, block.normal, tables)
+    _add(layer, block.normal, tables.project, block)
+
+
+@compiled
+def _remember(qkv: Array, attention: Attention, place: Place) -> None:
+    """Keep the key and the value of a row."""
+    n_heads, head_width = attention.keys.shape[1:3]
+    width = n_heads * head_width
+    row, stream, slot = place.row, place.stream, place.slot
+    for head in range(n_heads):
+        for j in range(head_width):
+            at = width + head * head_width + j
+            attention.keys[stream, head, j, slot] = np.int16(qkv[row, at])
+            attention.values[stream, head, j, slot] = np.int16(qkv[row, width + at])
+
+
+@compiled
+def _score(query: Array, attention: Attention, place: Place) -> None:
+    """Write the products of one query and the keys of all slots, by head."""
+    keys, scores = attention.keys, attention.scores
+    n_heads, head_width = keys.shape[1:3]
+    row, stream = place.row, place.stream
     for head in range(n_heads):
         first = head * head_width
-        keys, values = (
-            rings.keys[layer, stream, head],
-            rings.values[layer, stream, head],
-        )
-        for j in range(head_width):
-            keys[j, slot] = np.int16(qkv[width + first + j])
-            values[j, slot] = np.int16(qkv[2 * width + first + j])
-        _multiply(qkv[first : first + head_width], keys, weights)
-        _weigh((layer, head, slot), weights, n, tables)
-        factor = tables.read_scale[layer, head]
-        for j in range(head_width):
-            value = np.rint(_dot(weights, values[j]) * factor)
-            read[first + j] = min(max(value, -bound), bound)
-    _multiply(read, tables.project[layer], normal)
-    scales, shifts = tables.project_scale[layer], tables.project_shift[layer]
-    _add(states, normal, scales, shifts, tables.whole[1])
+        for u in range(place.n_read):
+            scores[head, u] = 0
+        for j in range(head_width // 2 * 2, head_width):
+            a = query[row, first + j]
+            for u in range(place.n_read):
+                scores[head, u] = a * F4(keys[stream, head, j, u])
+        for j in range(0, head_width - 1, 2):
+            # Two rows to a pass, so that scores are loaded and stored half as often.
+            a, b = query[row, first + j], query[row, first + j + 1]
+            for u in range(place.n_read):
+                even = a * F4(keys[stream, head, j, u])
+                scores[head, u] += even + b * F4(keys[stream, head, j + 1, u])
+        for u in range(place.n_seen, place.n_read):
+            scores[head, u] = UNSEEN
 
 
 @compiled
-def _weigh(where: tuple[int, int, int], scores: Array, n: int, tables: Tables) -> None:
-    """Turn scores of n slots to whole weights, for (layer, head, own slot)."""
-    layer, head, slot = where
-    scale, table = tables.score_scale[layer, head], tables.exponentials
-    if len(tables.position) == 0:
-        for distance in range(n):
-            scores[slot] += tables.biases[layer, head, distance]
-            slot = slot - 1 if slot > 0 else tables.reaches[layer]
-    highest = _highest(scores[:n])
-    last = F4(len(table) - 1)
-    for u in range(len(scores)):
-        scores[u] = min(np.rint((highest - scores[u]) * scale), last)
-    total = np.int64(0)
-    for u in range(n):
-        weight = table[np.int32(scores[u])]
-        scores[u] = weight
-        total += weight
-    scores[n:] = 0
-    share = F4(np.float64(WEIGHT_TOTAL) / np.float64(total))
-    for u in range(len(scores)):
-        scores[u] = np.floor(scores[u] * share)
+def _favour(attention: Attention, place: Place, slots: int) -> None:
+    """Add what a score gains by distance."""
+    for head in range(len(attention.scores)):
+        slot = place.slot
+        for distance in range(place.n_seen):
+            attention.scores[head, slot] += attention.biases[head, distance]
+            slot = slot - 1 if slot > 0 else slots - 1
 
 
 @compiled
-def _perceive(layer: int, scratch: Scratch, tables: Tables) -> None:
-    """Add to the states what the perceptron of one layer makes of them."""
-    states, normal, wide = scratch.states, scratch.normal, scratch.wide
-    scale, widest = tables.norm_scales[layer, 1], tables.limits[layer, 1]
-    _norm(states, scale, widest, tables.whole[2], normal)
-    _multiply(normal, tables.expand[layer], wide)
-    middle = tables.middles[layer]
-    edge = F4(middle)
-    for j in range(len(wide)):
-        product = wide[j] * tables.expand_scale[layer, j]
-        value = np.rint(product + tables.expand_shift[layer, j])
-        wide[j] = min(max(value, -edge), edge)
-    for j in range(len(wide)):
-        wide[j] = tables.gelu[layer, np.int32(wide[j]) + middle]
-    _multiply(wide, tables.contract[layer], normal)
-    scales, shifts = tables.contract_scale[layer], tables.contract_shift[layer]
-    _add(states, normal, scales, shifts, tables.whole[1])
+def _weigh(attention: Attention, n_read: int) -> None:
+    """Turn scores to whole weights."""
+    scores, below = attention.scores, attention.below
+    last = F4(len(attention.exponentials) - 1)
+    for head in range(len(scores)):
+        highest, scale = _highest(scores, head, n_read), attention.scale[head]
+        for u in range(n_read):
+            gap = np.rint((highest - scores[head, u]) * scale)
+            below[u] = np.int32(min(gap, last))
+        for u in range(n_read):
+            scores[head, u] = attention.exponentials[below[u]]
+        share = F4(np.float64(WEIGHT_TOTAL) / _total(scores, head, n_read))
+        for u in range(n_read):
+            scores[head, u] = np.floor(scores[head, u] * share)
 
 
 def _whole(function: Function) -> Function:
     """Compile sums of whole numbers that are exact in any order, and may take any."""
-    free = {"reassoc", "nsz", "nnan"}
+    free = {"reassoc", "contract", "nsz", "nnan"}
     return cast("Function", numba.njit(cache=True, fastmath=free)(function))
 
 
 @_whole
-def _dot(weights: Array, row: Array) -> Any:
-    total = F4(0)
-    for u in range(len(weights)):
-        total += weights[u] * F4(row[u])
-    return total
-
-
-@_whole
-def _highest(scores: Array) -> Any:
-    highest = scores[0]
-    for u in range(len(scores)):
-        highest = max(highest, scores[u])
+def _highest(scores: Array, head: int, n: int) -> Any:
+    highest = scores[head, 0]
+    for u in range(n):
+        highest = max(highest, scores[head, u])
     return highest
 
 
 @_whole
-def _spread(states: Array, mean: Any) -> Any:
-    """Return the sum of squares around the mean, a whole number below 2**53."""
+def _total(scores: Array, head: int, n: int) -> Any:
     total = np.float64(0)
-    for j in range(len(states)):
-        centred = np.float64(states[j] - mean)
-        total += centred * centred
+    for u in range(n):
+        total += np.float64(scores[head, u])
     return total
+
+
+@_whole
+def _read(attention: Attention, found: Array, place: Place) -> None:
+    """Write the sums of the values of all slots, weighed, by head."""
+    weights, values = attention.scores, attention.values
+    n_heads, head_width = values.shape[1:3]
+    for head in range(n_heads):
+        for j in range(head_width):
+            total = F4(0)
+            for u in range(place.n_read):
+                total += weights[head, u] * F4(values[place.stream, head, j, u])
+            found[place.row, head * head_width + j] = total
+
+
+@compiled
+def _narrow(layer: int, read: Array, tables: Tables) -> None:
+    """Bring what heads have read to the range of the matrix that is next."""
+    scale, bound = tables.read_scale[layer], tables.read_limit[layer]
+    for row in range(len(read)):
+        for j in range(read.shape[1]):
+            value = np.rint(read[row, j] * scale[j])
+            read[row, j] = min(max(value, -bound), bound)
+
+
+@compiled
+def _perceive(layer: int, block: Block, tables: Tables) -> None:
+    """Add to the states what the perceptron of one layer makes of them."""
+    _norm(2 * layer + 1, block, tables)
+    _affine(layer, block.normal, tables.expand, block.wide)
+    gelu, middle = tables.gelu[layer], np.int32(tables.expand.limit[layer, 0])
+    for row in range(len(block.wide)):
+        for j in range(block.wide.shape[1]):
+            block.wide[row, j] = gelu[np.int32(block.wide[row, j]) + middle]
+    _add(layer, block.wide, tables.contract, block)
+
+
+@compiled
+def _affine(layer: int, x: Array, matrices: Affines, found: Array) -> None:
+    """Write rint(x @ weight * scale + shift) within the limit, (n, in) to (n, out)."""
+    _multiply(x, matrices.weight[layer], found)
+    scale, shift = matrices.scale[layer], matrices.shift[layer]
+    limit = matrices.limit[layer]
+    for row in range(len(found)):
+        for j in range(found.shape[1]):
+            product = found[row, j] * scale[j]
+            value = np.rint(product + shift[j])
+            found[row, j] = min(max(value, -limit[j]), limit[j])
+
+
+@compiled
+def _add(layer: int, x: Array, matrices: Affines, block: Block) -> None:
+    """Add rint(x @ weight * scale + shift) to the states, within the limit."""
+    sums = np.empty(block.states.shape, F4)
+    _multiply(x, matrices.weight[layer], sums)
+    scale, shift = matrices.scale[layer], matrices.shift[layer]
+    limit, states = matrices.limit[layer], block.states
+    for row in range(len(sums)):
+        for j in range(len(scale)):
+            product = sums[row, j] * scale[j]
+            value = np.rint(product + shift[j]) + F4(states[row, j])
+            states[row, j] = np.int32(min(max(value, -limit[j]), limit[j]))
 
 
 @compiled
 def _multiply(x: Array, matrix: Array, found: Array) -> None:
-    """Write x @ matrix, (in,) @ (in, out), into found: float32 that holds whole numbers."""
+    """Write x @ matrix: not by a library, whose threads disturb each other on busy cores."""
+    for row in range(len(x)):
+        _multiply_row(x[row], matrix, found[row])
+
+
+@compiled
+def _multiply_row(x: Array, matrix: Array, found: Array) -> None:
     found[:] = 0
     n_whole = len(x) // 4 * 4
     for k in range(0, n_whole, 4):
@@ -307,37 +348,52 @@ def _multiply(x: Array, matrix: Array, found: Array) -> None:
         first, second = matrix[k], matrix[k + 1]
         third, fourth = matrix[k + 2], matrix[k + 3]
         for j in range(len(found)):
-            two = a * F4(first[j]) + b * F4(second[j])
-            found[j] += two + (c * F4(third[j]) + d * F4(fourth[j]))
+            two = a * first[j] + b * second[j]
+            found[j] += two + (c * third[j] + d * fourth[j])
     for k in range(n_whole, len(x)):
         a, first = x[k], matrix[k]
         for j in range(len(found)):
-            found[j] += a * F4(first[j])
+            found[j] += a * first[j]
 
 
 @compiled
-def _add(states: Array, sums: Array, scale: Array, shift: Array, limit: int) -> None:
-    bound = F4(limit)
-    for j in range(len(states)):
-        change = np.rint(sums[j] * scale[j] + shift[j])
-        states[j] = np.int32(min(max(change + F4(states[j]), -bound), bound))
+def _norm(place: int, block: Block, tables: Tables) -> None:
+    """Write the states less their mean, over their spread, as whole numbers."""
+    scale, bound = tables.norm_scales[place], tables.norm_limits[place]
+    states, normal = block.states, block.normal
+    n_rows, width = states.shape
+    for row in range(n_rows):
+        mean = np.int32(np.rint(np.float64(_sum(states, row)) * (1.0 / width)))
+        squares = np.int64(_spread(states, row, mean)) * NORM_SHIFT
+        root = _root(squares + tables.norm_epsilon)
+        factor = F4(scale / np.float64(root))
+        for j in range(width):
+            value = np.rint(F4(states[row, j] - mean) * factor)
+            normal[row, j] = min(max(value, -bound), bound)
 
 
-@compiled
-def _norm(states: Array, scale: float, limit: int, epsilon: int, found: Array) -> None:
-    width = len(states)
+@_whole
+def _sum(states: Array, row: int) -> Any:
     total = np.int64(0)
-    for j in range(width):
-        total += states[j]
-    mean = np.int32(np.rint(np.float64(total) * (1.0 / width)))
-    squares = np.int64(_spread(states, mean)) * NORM_SHIFT + epsilon
+    for j in range(states.shape[1]):
+        total += states[row, j]
+    return total
+
+
+@_whole
+def _spread(states: Array, row: int, mean: Any) -> Any:
+    """Return the sum of squares around the mean, a whole number below 2**53."""
+    total = np.float64(0)
+    for j in range(states.shape[1]):
+        centred = np.float64(states[row, j] - mean)
+        total += centred * centred
+    return total
+
+
+@compiled
+def _root(squares: Any) -> Any:
+    """Return floor(sqrt(squares)) exactly, whatever sqrt does in its last place."""
     root = np.int64(np.sqrt(np.float64(squares)))
-    if root * root > squares:
-        root -= 1
-    if (root + 1) * (root + 1) <= squares:
-        root += 1
-    factor = F4(scale / np.float64(root))
-    bound = F4(limit)
-    for j in range(width):
-        value = np.rint(F4(states[j] - mean) * factor)
-        found[j] = min(max(value, -bound), bound)
+    root -= np.int64(root * root > squares)
+    root += np.int64((root + 1) * (root + 1) <= squares)
+    return root
