@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.compressor import spec_of
-from harness.errors import SuiteError
+from harness.errors import HarnessError, SuiteError
 from harness.registration import read_registered
-from harness.registry import load_registry
+from harness.registry import Registry, load_registry
 from harness.report.compare import compare_stored, comparison_text
 from harness.report.document import document
 from harness.report.frame import frame
 from harness.report.hypothesis import hypothesis_report, stored_arrays
 from harness.report.hypothesis_result import Report
 from harness.report.hypothesis_text import hypothesis_document
+from harness.report.ladders import ladder_points
 from harness.report.leaderboard import undecided
 from harness.report.render import print_tables, wide_console
 from harness.store import Store
@@ -94,13 +96,15 @@ def write_figures(folder: Path, target: Path) -> list[Path]:
 
 def _figures(records: Records, suite: Suite, store: Store) -> dict[str, Any]:
     """Return charts by name; None where there is nothing to draw."""
-    from harness.report import charts, hypothesis_charts, joint_charts
+    from harness.report import charts, hypothesis_charts, joint_charts, ladder_charts
 
-    table = frame(records)
+    table, ladders = frame(records), ladder_points(records)
     figures: dict[str, Any] = {}
     for name in sorted(table["dataset"].unique()):
         figures[f"accuracy-{name}"] = charts.rate_against_accuracy(table, str(name))
         figures[f"rates-{name}"] = charts.rates_by_compressor(table, str(name))
+        layers = ladder_charts.accuracy_by_layer(ladders, str(name))
+        figures[f"ladders-{name}"] = layers
     figures["joint-savings"] = joint_charts.savings_against_quality(records)
     figures["joint-matrix"] = joint_charts.savings_matrix(records)
     figures["transfer"] = joint_charts.transfer_scatter(records)
@@ -137,8 +141,29 @@ def compare_in(
 def _tested(records: Records, suite: Suite, store: Store) -> Report:
     if suite.hypothesis is None:
         raise SuiteError(f"the suite {suite.name} registers no [hypothesis]")
-    registered, arrays = read_registered(store.folder), stored_arrays(store.folder)
-    return hypothesis_report(records, suite.hypothesis, registered, arrays)
+    return hypothesis_report(
+        records,
+        suite.hypothesis,
+        read_registered(store.folder),
+        stored_arrays(store.folder),
+        _shortest,
+    )
+
+
+def _shortest(spec: str) -> str:
+    """Return the form of a spec that records have; one that cannot be read stays.
+
+    A plugin of another folder or machine is unknown here, its records may still match.
+    """
+    try:
+        return spec_of(_registry().parse(spec))
+    except HarnessError:
+        return spec
+
+
+@cache
+def _registry() -> Registry:
+    return load_registry()
 
 
 def _suite_of(records: Records) -> Suite:

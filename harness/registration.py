@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -90,6 +91,22 @@ class Registration(_Strict):
         if twice:
             raise ValueError(f"two claims are called {twice[0]!r}; give one a label")
         return self
+
+    def spelled(self, shortest: Callable[[str], str]) -> Registration:
+        """Return the same with every spec as `shortest` writes it, as records do."""
+        claims = [
+            claim.model_copy(
+                update={"compressors": [shortest(spec) for spec in claim.compressors]}
+            )
+            for claim in self.claims
+        ]
+        interventions = {
+            name: [shortest(spec) for spec in specs]
+            for name, specs in self.interventions.items()
+        }
+        return self.model_copy(
+            update={"claims": claims, "interventions": interventions}
+        )
 
     @property
     def hash(self) -> str:

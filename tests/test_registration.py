@@ -1,10 +1,12 @@
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from harness.errors import StoreError
+from harness.published import folder_hypothesis
 from harness.registration import (
     Claim,
     Registered,
@@ -13,6 +15,8 @@ from harness.registration import (
     register,
     why_exploratory,
 )
+from harness.store import RECORD_FORMAT
+from harness.suite import suites_folder
 
 CLAIMS = [Claim(name="G", task="class_adapt"), Claim(name="R", task="layer_probe")]
 
@@ -83,3 +87,46 @@ def test_claims_of_one_name_need_labels():
 def test_other_claims_than_g_and_r_are_refused():
     with pytest.raises(ValidationError):
         Claim(name="X", task="class_adapt")
+
+
+def test_a_spelling_changes_specs_and_nothing_else():
+    claims = [CLAIMS[0].model_copy(update={"compressors": ["a(b=1)"]}), CLAIMS[1]]
+    written = registration(claims=claims, interventions={"size": ["a(b=1)", "a(c=2)"]})
+    spelled = written.spelled({"a(b=1)": "a", "a(c=2)": "a(c=2)"}.__getitem__)
+    assert spelled.claims[0].compressors == ["a"]
+    assert spelled.interventions == {"size": ["a", "a(c=2)"]}
+    back = {"claims": written.claims, "interventions": written.interventions}
+    assert spelled.model_copy(update=back) == written
+
+
+def interventions_of(folder, text):
+    """What the published records of the suite say if this text were their suite."""
+    path = Path(__file__).parents[1] / "results" / "interventions" / "records.jsonl"
+    if not path.exists():
+        pytest.skip("no published records of interventions")
+    suite = folder / "suite.toml"
+    suite.write_text(text)
+    (folder / "records").mkdir(parents=True, exist_ok=True)
+    for line in path.read_text().splitlines():
+        record = json.loads(line)
+        record["job"]["suite"] = str(suite)
+        record["format"] = RECORD_FORMAT
+        (folder / "records" / f"{record['key']}.json").write_text(json.dumps(record))
+    return json.loads(folder_hypothesis(folder, "json"))["interventions"]
+
+
+def test_interventions_written_with_their_defaults_give_the_same_curve(tmp_path):
+    head, table, tail = (
+        (suites_folder() / "interventions.toml")
+        .read_text()
+        .partition("[hypothesis.interventions]")
+    )
+    longer = tail.replace('"pixel_mlp(', "\"pixel_mlp(size='50k', ")
+    assert longer != tail
+    short, long = (interventions_of(tmp_path, head + table + t) for t in (tail, longer))
+    assert long == short
+    lost = tail.replace('"pixel_mlp(', '"pixel_nothing(')
+    found = interventions_of(tmp_path, head + table + lost)
+    named = set(found["without_records"]) - set(short["without_records"])
+    assert named
+    assert all(spec.startswith("pixel_nothing(") for spec in named)

@@ -26,6 +26,9 @@ N_RESAMPLES = 2000
 TAIL = 0.025
 """Beyond each end of an interval of 95 %."""
 Interval = tuple[float, float]
+NO_INTERVAL: Interval = (math.nan, math.nan)
+ALWAYS_ONE = 2
+"""Families whose mean ranks correlate by +1 or -1 whatever the truth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,10 @@ def two_way_intervals(
     2015, "What teachers should know about the bootstrap"): "overall" by sqrt(F / (F - 1)),
     "within" by the t quantile of F - 1 in place of the normal one, F its families of two
     or more. Ranks of families are conservative as they are. The simulations of
-    tests/test_evidence.py show what the intervals then cover.
+    tests/evidence/test_simulations.py show what the intervals then cover.
+
+    Ends are nan where there is nothing to tell them from: between fewer than three
+    families, and where on a single data set no resample differs from another.
     """
     n_replicates = len(replicates.rate)
     shares = np.full(n_replicates, n_resamples // n_replicates)
@@ -77,8 +83,22 @@ def two_way_intervals(
             found = _resampled(replicates.block(k), int(share), rng)
             for name, values in found.items():
                 drawn[name].append(values)
-    tails = _tails(np.bincount(replicates.family))
-    return {n: ends(np.concatenate(drawn[n]), tails[n]) for n in drawn}
+    sizes, n_datasets = np.bincount(replicates.family), replicates.rate.shape[2]
+    tails = _tails(sizes)
+    intervals = {
+        name: _known_ends(np.concatenate(drawn[name]), tails[name], n_datasets)
+        for name in drawn
+    }
+    if len(sizes) <= ALWAYS_ONE:
+        intervals["between"] = NO_INTERVAL
+    return intervals
+
+
+def _known_ends(drawn: Floats, tail: float, n_datasets: int) -> Interval:
+    # Over data sets, resamples that agree are agreement; on one they are no resamples.
+    if n_datasets == 1 and np.ptp(drawn) < 1e-12:
+        return NO_INTERVAL
+    return ends(drawn, tail)
 
 
 def ends(drawn: Floats, tail: float = TAIL) -> Interval:

@@ -21,7 +21,8 @@ class Slope:
         family: its number; None where it is of all families.
         kind: "family", "within" or "between".
         value: least squares, each data set about its own means; nan where rates tie.
-        ci_low, ci_high: data sets resampled (and families where there are several).
+        ci_low, ci_high: data sets resampled (and families where there are several); nan
+            where resampling cannot move the slope, as that of one family on one data set.
         n: points on a data set.
     """
 
@@ -85,4 +86,7 @@ def _estimate(
     )
     xy, xx = (((rows @ sums) * columns).sum(axis=1) for sums in (products, squares))
     drawn = xy[xx > 1e-12] / xx[xx > 1e-12]
-    return (float(products.sum() / squares.sum()), *ends(drawn))
+    value = float(products.sum() / squares.sum())
+    if np.ptp(drawn) <= 1e-9 * abs(value):
+        return value, math.nan, math.nan
+    return value, *ends(drawn)

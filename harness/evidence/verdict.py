@@ -16,7 +16,7 @@ NEEDED_CHECKS = ("isolated rates", "prequential rates", "equal bytes")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A statistic with its two-way bootstrap interval, 95 %."""
+    """A statistic with its two-way bootstrap interval, 95 %; nan where there is none."""
 
     value: float
     ci_low: float

@@ -50,8 +50,7 @@ def rate_against_accuracy(table: pd.DataFrame, dataset: str) -> alt.LayerChart |
     order of their rates, baselines as dashed lines. Where there are several readouts, a
     menu chooses. None where no compressor has both numbers.
     """
-    measured = estimates(table)
-    here = measured[measured["dataset"] == dataset]
+    here = estimates(table[table["dataset"] == dataset])
     choices = readouts(here)
     points = _points(here, choices)
     if points.empty:
@@ -185,8 +184,8 @@ def rates_by_compressor(table: pd.DataFrame, dataset: str) -> alt.LayerChart | N
 
     The axis is logarithmic where all rates are positive. None where nothing was coded.
     """
-    measured = estimates(table)
-    here = measured[(measured["dataset"] == dataset) & measured["score"].isin([*RATES])]
+    measured = estimates(table[table["dataset"] == dataset])
+    here = measured[measured["score"].isin([*RATES])]
     if here.empty:
         return None
     points = here[["compressor", "family", "score", "value", "ci_low", "ci_high"]]
@@ -293,6 +292,7 @@ def theme(*, dark: bool) -> dict[str, Any]:
         "font": FONT,
         "axis": axis,
         "legend": legend,
+        "header": {"labelColor": ink, "titleColor": ink},
         "view": {"stroke": None},
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.report.frame import COLUMNS, frame
+from harness.report.ladders import ladder_points
 from harness.report.render import markdown
 
 Records = Sequence[Mapping[str, Any]]
@@ -20,11 +21,17 @@ def document(records: Records, output_format: str, *, answer: str) -> str:
     if output_format == "csv":
         return str(table[COLUMNS].to_csv(index=False))
     if output_format == "markdown":
-        return markdown(table, answer)
+        return markdown(table, ladder_points(records), answer)
     from harness.report.html import html_page
 
     title = "bitprobe: " + ", ".join(sorted(table["suite"].unique()))
-    return html_page(table, title=title, answer=answer, provenance=_provenance(records))
+    return html_page(
+        table,
+        ladder_points(records),
+        title=title,
+        answer=answer,
+        provenance=_provenance(records),
+    )
 
 
 def _provenance(records: Records) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.stats import interval_over_draws
 
@@ -14,6 +17,7 @@ BASELINE = "baseline"
 MEASURE = "balanced_accuracy"
 HEADLINE = "heldout_bpb"
 DEDUPLICATED = "_dedup"
+ENDS = ["ci_low", "ci_high"]
 
 RATES: Mapping[str, str] = MappingProxyType(
     {
@@ -64,20 +68,35 @@ def estimates(table: pd.DataFrame) -> pd.DataFrame:
     known = done.fillna(dict.fromkeys([*how, "note"], ""))
     known = known.astype({"score": "str"})  # where nothing is done, pandas sees floats
     draws = known.drop_duplicates([*what, *how, "seed", "draw"])
-    means = draws.groupby([*what, *how], sort=False).agg(
+    groups = draws.groupby([*what, *how], sort=False)
+    means = groups.agg(
         value=("value", "mean"),
         ci_low=("ci_low", "first"),
         ci_high=("ci_high", "first"),
         n_draws=("value", "size"),
         note=("note", "first"),
     )
-    if (means["n_draws"] > 1).any():
-        ends = ["ci_low", "ci_high"]
-        for key, group in draws.groupby([*what, *how], sort=False):
-            if len(group) > 1 and group[ends].notna().all(axis=None):
-                columns = (group[name].to_numpy(float) for name in ("value", *ends))
-                means.loc[key, ends] = interval_over_draws(*columns)
+    ends = means[ENDS].to_numpy(np.float64)
+    for row, several in _several(draws, groups.ngroup().to_numpy()):
+        ends[row] = interval_over_draws(*several.T)
+    means = means.assign(ci_low=ends[:, 0], ci_high=ends[:, 1])
     return means.reset_index().drop_duplicates(what, ignore_index=True)
+
+
+def _several(
+    draws: pd.DataFrame, group: NDArray[np.integer[Any]]
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield the number of each group of two draws or more, all with intervals, and them.
+
+    Draws come as (n_draws, 3): values and both ends. A run may have ten thousand groups,
+    so that they are cut out of one array and not out of the table.
+    """
+    numbers = draws[["value", *ENDS]].to_numpy(np.float64)
+    counts = np.bincount(group)
+    parts = np.split(numbers[np.argsort(group, kind="stable")], counts.cumsum()[:-1])
+    for row, part in enumerate(parts):
+        if len(part) > 1 and not np.isnan(part).any():
+            yield row, part
 
 
 def families(table: pd.DataFrame) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -12,6 +15,8 @@ import pandas as pd
 from harness.report import charts
 from harness.report.boards import boards
 from harness.report.estimates import families
+from harness.report.ladder_charts import accuracy_by_layer
+from harness.report.ladders import WORDS, correlations, ladder_table
 
 QUESTION = "Does better compression give better representations?"
 SCATTER_WORDS = (
@@ -22,6 +27,11 @@ STRIP_WORDS = (
     "Every rate of every compressor, best held-out rate first. Thick bars are 95 % "
     "intervals. Click a rate to single it out."
 )
+LADDER_WORDS = (
+    "Networks while they train: held-out bits against the balanced accuracy of a linear "
+    "probe on each layer, a line per network through its checkpoints. Bars are 95 % "
+    "intervals."
+)
 FIGURES = (
     ("scatter", SCATTER_WORDS, charts.rate_against_accuracy),
     ("strip", STRIP_WORDS, charts.rates_by_compressor),
@@ -29,7 +39,12 @@ FIGURES = (
 
 
 def html_page(
-    table: pd.DataFrame, *, title: str, answer: str, provenance: Mapping[str, str]
+    table: pd.DataFrame,
+    ladders: pd.DataFrame,
+    *,
+    title: str,
+    answer: str,
+    provenance: Mapping[str, str],
 ) -> str:
     """Return the report as one HTML file that loads nothing from anywhere.
 
@@ -37,6 +52,7 @@ def html_page(
 
     Args:
         table: `harness.report.frame.frame(records)`.
+        ladders: `harness.report.ladders.ladder_points(records)`.
         title: of the page, such as the suite's title.
         answer: the answer to the question, in words; the question may stand before it.
         provenance: what the page says of its origin, in this order: suite, seeds, versions.
@@ -51,7 +67,8 @@ def html_page(
         lstrip_blocks=True,
     )
     names = families(table)
-    specs = _specs(table)
+    specs = _specs(table) | _ladder_specs(ladders)
+    rows = correlations(ladders)
     themes = {"light": charts.theme(dark=False), "dark": charts.theme(dark=True)}
     return environment.get_template("page.html.j2").render(
         title=title,
@@ -63,9 +80,24 @@ def html_page(
         families=names,
         looks=[charts.appearance(index) for index in range(len(names))],
         figures=[(kind, words) for kind, words, _ in FIGURES],
-        data={"specs": specs, "themes": themes},
+        ladder_words=(LADDER_WORDS, WORDS),
+        ladder_tables={
+            name: ladder_table(rows, name) for name in ladders["dataset"].unique()
+        },
+        drawn=set(specs),
+        data=packed(json.dumps({"specs": specs, "themes": themes}, sort_keys=True)),
         vega=_vega() if specs else "",
     )
+
+
+def packed(text: str) -> str:
+    """Return a text as the page carries it: gzip, then base64.
+
+    The browser unpacks it (DecompressionStream, in every browser since May 2023), so that
+    a page is as small in a folder as on a server that compresses. The same text gives the
+    same bytes, and what pages share stays shared.
+    """
+    return b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode("ascii")
 
 
 def _specs(table: pd.DataFrame) -> dict[str, Any]:
@@ -83,17 +115,27 @@ def _specs(table: pd.DataFrame) -> dict[str, Any]:
     return specs
 
 
+def _ladder_specs(ladders: pd.DataFrame) -> dict[str, Any]:
+    """Return the specs of the figure of ladders, by data set."""
+    specs = {}
+    for dataset in sorted(ladders["dataset"].unique()):
+        chart = accuracy_by_layer(ladders, str(dataset))
+        if chart is not None:
+            specs[f"{dataset}/ladders"] = chart.to_dict()
+            specs[f"{dataset}/ladders"].pop("config")
+    return specs
+
+
 @cache
 def _vega() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed, of the version altair writes specs for."""
+    """Return Vega, Vega-Lite and Vega-Embed, packed, of altair's version of specs."""
     import vl_convert
 
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     bundle: str = vl_convert.javascript_bundle(
         "window.vegaEmbed = vegaEmbed;", vl_version=version
     )
-    # Inside a script element nothing may look like its end.
-    return bundle.replace("</script", "<\\/script")
+    return packed(f"(function () {{\n{bundle}\n}})();")
 
 
 def _badges(table: pd.DataFrame) -> list[tuple[str, str]]:

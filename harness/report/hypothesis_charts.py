@@ -164,9 +164,9 @@ def forest_of_slopes(claim: ClaimResult) -> alt.LayerChart | None:
     shown = ["slope:N", "value:Q", "low:Q", "high:Q", "n:Q"]
     layers = [
         zero.encode(x=alt.X("zero:Q", title=title)),
-        base.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q", title=title), x2="high:Q"
-        ),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2)
+        .encode(x=alt.X("low:Q", title=title), x2="high:Q"),
         base.mark_point(filled=True, size=70).encode(
             x=alt.X("value:Q", title=title), tooltip=shown
         ),

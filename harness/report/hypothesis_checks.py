@@ -9,10 +9,9 @@ import numpy as np
 
 from harness.evidence.block import STATISTICS, overall, partial
 from harness.registration import Claim, Registration
+from harness.report.compute import compute_seconds, ladder_key, rung_of
 from harness.report.hypothesis_block import ClaimBlock, Record, claim_block
 from harness.report.hypothesis_result import DECIDED_BY, MIN_COMPRESSORS
-
-COVARIATES = {"log parameters": "artifact_bits", "log compute": "cpu_seconds"}
 
 
 def checks_of(
@@ -52,20 +51,19 @@ def partials_of(
 ) -> dict[str, float | None]:
     """Return the statistic given what models cost, and of final checkpoints only."""
     numbers: dict[str, float | None] = {"all checkpoints": overall(found.block)}
-    fits = {
-        (r["job"]["subject"]["spec"], r["job"]["dataset"]): r
-        for r in records
-        if r["job"]["task"] == "fit" and r["status"] == "done"
+    costs = {
+        "log parameters": _artifact_bits(records),
+        "log compute": compute_seconds(records),
     }
-    for name, field in COVARIATES.items():
+    for name, cost in costs.items():
         cells = [
-            [_cost(fits.get((c, d)), field) for d in found.datasets]
+            [cost.get((c, d), math.nan) for d in found.datasets]
             for c in found.compressors
         ]
         covariate = np.array(cells, np.float64)
-        known = np.isfinite(covariate).all() and (covariate > 0).all()
+        # Only ranks count: the logarithm would change nothing, but lose 0 steps.
         numbers[f"given {name}"] = (
-            partial(found.block, np.log(covariate)) if known else None
+            partial(found.block, covariate) if np.isfinite(covariate).all() else None
         )
     final = _final(records, found)
     enough = len(final) >= MIN_COMPRESSORS
@@ -75,11 +73,14 @@ def partials_of(
     return numbers
 
 
-def _cost(fit: Record | None, field: str) -> float:
-    if fit is None:
-        return math.nan
-    value = fit["cost"].get(field) if field == "cpu_seconds" else fit.get(field)
-    return math.nan if value is None else float(value)
+def _artifact_bits(records: Sequence[Record]) -> dict[tuple[str, str], float]:
+    return {
+        (r["job"]["subject"]["spec"], r["job"]["dataset"]): float(r["artifact_bits"])
+        for r in records
+        if r["job"]["task"] == "fit"
+        and r["status"] == "done"
+        and r.get("artifact_bits") is not None
+    }
 
 
 def _final(records: Sequence[Record], found: ClaimBlock) -> list[int]:
@@ -88,10 +89,7 @@ def _final(records: Sequence[Record], found: ClaimBlock) -> list[int]:
     last: dict[str, tuple[float, int]] = {}
     for row, spec in enumerate(found.compressors):
         subject = subjects[spec]
-        field = subject.get("ladder_field", "")
-        fields = {k: v for k, v in subject.get("fields", {}).items() if k != field}
-        rung = float(subject["fields"][field]) if field else 0.0
-        ladder = repr((subject.get("name", spec), sorted(fields.items())))
+        rung, ladder = rung_of(subject), ladder_key(subject)
         if ladder not in last or rung > last[ladder][0]:
             last[ladder] = (rung, row)
     return sorted(row for _, row in last.values())

@@ -45,6 +45,8 @@ def curve_of(
     found = deviations(points, np.random.default_rng([registration.seed, 12]))
     names = tuple(registration.interventions)
     word = curve_word(found, registration.tolerance)
+    measured = {row[0] for row in rows}
+    listed = [s for specs in registration.interventions.values() for s in specs]
     return CurveResult(
         task=claim.task,
         score=claim.score,
@@ -52,6 +54,7 @@ def curve_of(
         compressors=tuple(str(row[0]) for row in rows),
         interventions=names,
         datasets=datasets,
+        without_records=tuple(s for s in listed if s not in measured),
         deviations={names[d.intervention]: d for d in found},
         word=word,
         sentence=curve_sentence(word, registration.tolerance),

@@ -81,6 +81,7 @@ class CurveResult:
         compressors: of each point.
         interventions, datasets: names by their numbers in `points`.
         deviations: of each intervention from the curve of the others.
+        without_records: registered specs that have no point on any data set.
         word: "suffice", "do not suffice" or "undecided".
     """
 
@@ -91,6 +92,7 @@ class CurveResult:
     interventions: tuple[str, ...]
     datasets: tuple[str, ...]
     deviations: Mapping[str, Deviation]
+    without_records: tuple[str, ...]
     word: str
     sentence: str
 

@@ -9,9 +9,17 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from harness.evidence.simulation import POWER
+from harness.evidence.slopes import Slope
 from harness.evidence.verdict import Estimate
-from harness.report.hypothesis_result import MIN_COMPRESSORS, ClaimResult, Report
+from harness.report.hypothesis_result import (
+    MIN_COMPRESSORS,
+    ClaimResult,
+    CurveResult,
+    Report,
+)
+from harness.report.hypothesis_words import estimate_words
 
+FORM = "+.3f"
 QUESTION = "Does better compression give better representations?"
 Rows = Sequence[tuple[str, str]]
 
@@ -52,6 +60,7 @@ def _curve_json(report: Report) -> dict[str, Any] | None:
     return {
         "task": curve.task,
         "score": curve.score,
+        "without_records": list(curve.without_records),
         "deviations": {n: _plain(asdict(d)) for n, d in curve.deviations.items()},
         "verdict": curve.word,
         "sentence": curve.sentence,
@@ -97,12 +106,21 @@ def _parts(report: Report) -> list[tuple[str, str, Rows]]:
     curve = report.curve
     if curve is not None:
         rows = [
-            (f"{name}, off the others' curve", f"{_estimate(d)} (n {d.n})")
+            (
+                f"{name}, off the others' curve",
+                f"{estimate_words(d, FORM, n_datasets=len(curve.datasets))} (n {d.n})",
+            )
             for name, d in curve.deviations.items()
         ]
+        if curve.without_records:
+            rows.append(("no record has both numbers of", _listed(curve)))
         heading = f"Interventions, {curve.task} {curve.score}: {curve.word}"
         parts.append((heading, curve.sentence, rows))
     return parts
+
+
+def _listed(curve: CurveResult) -> str:
+    return ", ".join(curve.without_records)
 
 
 def _cell(text: str) -> str:
@@ -130,10 +148,14 @@ def _numbers(claim: ClaimResult) -> Rows:
         value=claim.statistic, ci_low=claim.ci_low, ci_high=claim.ci_high
     )
     adjusted = "as it is" if claim.secondary else "Holm"
+
+    def words(one: Estimate | Slope) -> str:
+        return estimate_words(one, FORM, n_datasets=claim.n_datasets)
+
     return [
-        ("mean within-data-set Spearman", _estimate(registered)),
-        ("between families", f"{_estimate(claim.between)}, {_p(claim.p_between)}"),
-        ("within families", f"{_estimate(claim.within)}, {_p(claim.p_within)}"),
+        ("mean within-data-set Spearman", words(registered)),
+        ("between families", f"{words(claim.between)}, {_p(claim.p_between)}"),
+        ("within families", f"{words(claim.within)}, {_p(claim.p_within)}"),
         (
             "decided by",
             f"{claim.decided_by} families, {_p(claim.p_adjusted)} ({adjusted})",
@@ -144,7 +166,7 @@ def _numbers(claim: ClaimResult) -> Rows:
         *_each("check:", claim.checks),
         *_each("statistic,", claim.partials),
         *[
-            (f"slope, {name}", f"{_estimate(s)} per bit per byte saved (n {s.n})")
+            (f"slope, {name}", f"{words(s)} per bit per byte saved (n {s.n})")
             for name, s in claim.slopes.items()
         ],
         ("detectable effect", _detectable(claim)),
@@ -173,12 +195,6 @@ def _number(value: float | None) -> str:
     return f"{value:+.3f}" if known else "not measured"
 
 
-def _estimate(one: Any) -> str:
-    if math.isnan(one.value):
-        return "not measured"
-    return f"{one.value:+.3f} [{one.ci_low:+.3f}, {one.ci_high:+.3f}]"
-
-
 def _p(p: float) -> str:
     return "no p" if math.isnan(p) else f"p {p:.3g}"
 
@@ -194,5 +210,13 @@ def _detectable(claim: ClaimResult) -> str:
 
 
 def _resampled(claim: ClaimResult) -> str:
-    inner = "test samples, draws" if claim.of_samples else "draws"
-    return f"families, data sets, {inner}; 95 %"
+    """Return what there are several of: one family, data set or draw is given."""
+    cells = claim.block.cells.values() if claim.block else ()
+    levels = {
+        "families": claim.n_families > 1,
+        "data sets": claim.n_datasets > 1,
+        "test samples": claim.of_samples,
+        "draws": any(len(draws) > 1 for draws in cells),
+    }
+    resampled = [name for name, several in levels.items() if several]
+    return f"{', '.join(resampled)}; 95 %" if resampled else "-, there is one of each"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from harness.evidence.curve import Deviation
+from harness.evidence.slopes import Slope
 from harness.evidence.verdict import Estimate
 from harness.report.hypothesis_result import ClaimResult
 
@@ -36,7 +38,7 @@ def sentence(result: ClaimResult) -> str:
         f"{result.decided_by} families": deciding,
     }
     numbers = [
-        f"{name} {one.value:+.2f} [{one.ci_low:+.2f}, {one.ci_high:+.2f}]"
+        f"{name} {estimate_words(one, '+.2f', n_datasets=result.n_datasets)}"
         for name, one in named.items()
         if not math.isnan(one.value)
     ]
@@ -45,6 +47,18 @@ def sentence(result: ClaimResult) -> str:
         f"data sets: {result.n_datasets}"
     )
     return f"{opening} {'; '.join([*result.reasons, *numbers, counts])}."
+
+
+def estimate_words(
+    one: Estimate | Slope | Deviation, form: str, *, n_datasets: int
+) -> str:
+    """Return a number with its interval, or a dash and why there is none."""
+    if math.isnan(one.value):
+        return "not measured"
+    if math.isnan(one.ci_low):
+        why = "given this data set" if n_datasets == 1 else "too few to resample"
+        return f"{one.value:{form}} [-, {why}]"
+    return f"{one.value:{form}} [{one.ci_low:{form}}, {one.ci_high:{form}}]"
 
 
 def subject_of(result: ClaimResult) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from harness.report.ladders import WORDS, correlations, ladder_table
 from harness.report.leaderboard import Leaderboard, leaderboard
 
 LEGEND = (
@@ -35,8 +38,15 @@ def print_tables(table: pd.DataFrame, console: Console) -> None:
     console.print(LEGEND, highlight=False)
 
 
-def markdown(table: pd.DataFrame, answer: str) -> str:
-    """Return the leaderboards as Markdown, the answer in words at the end."""
+def markdown(table: pd.DataFrame, ladders: pd.DataFrame, answer: str) -> str:
+    """Return the leaderboards as Markdown, the answer in words at the end.
+
+    Args:
+        table: of `frame`.
+        ladders: of `ladder_points`; a table of each data set that has any.
+        answer: in words.
+    """
+    rows = correlations(ladders)
     parts = []
     for dataset in sorted(table["dataset"].unique()):
         board = leaderboard(table, str(dataset))
@@ -53,9 +63,17 @@ def markdown(table: pd.DataFrame, answer: str) -> str:
             for x in board.lines
         ]
         parts.append("\n".join(lines))
+        parts += _ladder_parts(ladder_table(rows, str(dataset)))
     if not table["official"].all():
         parts.insert(0, "**Unofficial: run with --limit or --seed.**")
     return "\n\n".join([*parts, LEGEND, answer]) + "\n"
+
+
+def _ladder_parts(table: tuple[tuple[str, ...], ...]) -> list[str]:
+    if not table:
+        return []
+    head, *lines = table
+    return [WORDS, "\n".join(map(_row, [head, ["---"] * len(head), *lines]))]
 
 
 def _rich(board: Leaderboard) -> Table:
@@ -80,5 +98,5 @@ def _by_remark(board: Leaderboard) -> dict[str, list[str]]:
     return names
 
 
-def _row(cells: list[str] | tuple[str, ...]) -> str:
+def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

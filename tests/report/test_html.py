@@ -1,3 +1,5 @@
+import base64
+import gzip
 import json
 import re
 import shutil
@@ -9,6 +11,7 @@ import pytest
 
 from harness.report.frame import frame
 from harness.report.html import QUESTION, html_page
+from harness.report.ladders import ladder_points
 
 HOSTILE = "<script>alert('x')</script>"
 NAMES = ["big", "mid", "small"]
@@ -79,7 +82,8 @@ def page(found=None, **changes):
         "answer": f"{QUESTION} Undecided by design.",
         "provenance": {"suite": "t", "cores": "2"},
     }
-    return html_page(frame(records() if found is None else found), **(about | changes))
+    found = records() if found is None else found
+    return html_page(frame(found), ladder_points(found), **(about | changes))
 
 
 class Reader(HTMLParser):
@@ -121,6 +125,10 @@ class Reader(HTMLParser):
         )
 
 
+def unpacked(text):
+    return gzip.decompress(base64.b64decode(text, validate=True)).decode()
+
+
 @pytest.fixture(scope="module")
 def read():
     return Reader(page())
@@ -157,7 +165,7 @@ def test_what_comes_from_records_is_escaped(read):
     assert HOSTILE not in read.source
     # Ours are the data, Vega and the page's own; a fourth would be the record's.
     assert len(read.scripts) == 3
-    data = json.loads(read.scripts[0])
+    data = json.loads(unpacked(read.scripts[0]))
     assert set(data["specs"]) == {"texts/scatter", "texts/strip"}
 
 
@@ -205,9 +213,11 @@ def test_headers_are_buttons_with_a_sort_state(read):
 
 
 def test_vega_is_included_once_and_only_with_charts(read):
-    assert read.source.count("window.vegaEmbed=") == 1
+    packed = [a for t, a in read.tags if t == "script" and a.get("id") == "packed-vega"]
+    assert len(packed) == 1
+    assert unpacked(read.scripts[1]).count("window.vegaEmbed=") == 1
     nothing = [record("x", "rates", [], status="crashed", reason="signal 11")]
-    assert "window.vegaEmbed=" not in page(nothing)
+    assert 'id="packed-vega"' not in page(nothing)
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(read):

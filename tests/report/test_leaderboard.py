@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from harness.report.frame import frame
+from harness.report.ladders import ladder_points
 from harness.report.leaderboard import leaderboard
 from harness.report.render import markdown
 
@@ -72,7 +73,7 @@ def test_a_cell_has_the_value_and_its_interval(table: pd.DataFrame):
 
 
 def test_a_failure_keeps_its_reason(table: pd.DataFrame):
-    text = markdown(table, "the answer")
+    text = markdown(table, ladder_points([]), "the answer")
     assert "killed after 9 s, the limit" in text
     assert text.rstrip().endswith("the answer")
 

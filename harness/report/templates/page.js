@@ -1,6 +1,5 @@
 (function () {
   "use strict";
-  const data = JSON.parse(document.getElementById("data").textContent);
   const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
   const byId = (id) => document.getElementById(id);
 
@@ -58,9 +57,21 @@
   byId("baselines").checked = false;
   filter();
 
+  // What is large comes packed: base64 of gzip. Nothing is fetched.
+  function unpacked(id) {
+    const bytes = Uint8Array.from(atob(byId(id).textContent), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
+  function run(text) {
+    const script = document.createElement("script");
+    script.textContent = text;
+    document.head.append(script);
+  }
+
   // Charts are drawn one after another in the reader's colours, again when these change.
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  function draw(place) {
+  function draw(place, data) {
     const theme = dark.matches ? "dark" : "light";
     const config = structuredClone(data.themes[theme]);
     if (place.clientWidth < 480) config.legend.columns = 2;
@@ -76,8 +87,15 @@
   const failed = (place) => (error) => {
     place.textContent = "This chart could not be drawn: " + error.message;
   };
-  const drawAll = () => all(".chart").reduce((before, place) =>
-    before.then(() => draw(place)).catch(failed(place)), Promise.resolve());
-  drawAll();
-  dark.addEventListener("change", drawAll);
+  async function drawAll(data) {
+    for (const place of all(".chart")) await draw(place, data).catch(failed(place));
+  }
+  async function start() {
+    if (!byId("packed-vega")) return;
+    run(await unpacked("packed-vega"));
+    const data = JSON.parse(await unpacked("packed-data"));
+    await drawAll(data);
+    dark.addEventListener("change", () => drawAll(data));
+  }
+  start().catch((error) => all(".chart").forEach((place) => failed(place)(error)));
 })();

@@ -1,0 +1,71 @@
+"""p-values against all orders."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from harness.evidence.block import STATISTICS, Block, overall, ranks, within
+from harness.evidence.permutation import between_p, holm_over, within_p
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_between_p_of_unequal_families_is_that_of_all_orders(block_of):
+    block = block_of(0.9, sizes=(1, 2, 3, 1, 2))
+    x, y = STATISTICS["between"](block), []
+    for order in itertools.permutations(range(5)):
+        means = [
+            [r[block.family == f].mean(axis=0) for f in range(5)]
+            for r in (ranks(block.rate), ranks(block.metric))
+        ]
+        pairs = zip(np.array(means[0])[[*order]].T, np.array(means[1]).T, strict=True)
+        y.append(np.mean([scipy_stats.spearmanr(a, b).statistic for a, b in pairs]))
+    tail = min(np.mean(np.array(y) >= x - 1e-9), np.mean(np.array(y) <= x + 1e-9))
+    assert between_p(block, rng(), 20000) == pytest.approx(min(1.0, 2 * tail), abs=0.01)
+
+
+def test_between_p_of_equal_families_is_that_of_all_orders_of_blocks(block_of):
+    block = block_of(0.7, sizes=(3,) * 5)
+    by_rate = np.lexsort((ranks(block.rate).mean(axis=1), block.family)).reshape(5, 3)
+    y_rows, observed, drawn = by_rate.ravel(), overall(block), []
+    for order in itertools.permutations(range(5)):
+        x_rows = by_rate[[*order]].ravel()
+        pairs = zip(block.rate[x_rows].T, block.metric[y_rows].T, strict=True)
+        drawn.append(np.mean([scipy_stats.spearmanr(a, b).statistic for a, b in pairs]))
+    above = np.mean(np.array(drawn) >= observed - 1e-9)
+    below = np.mean(np.array(drawn) <= observed + 1e-9)
+    expected = min(1.0, 2 * min(above, below))
+    assert between_p(block, rng(), 20000) == pytest.approx(expected, abs=0.01)
+
+
+def test_within_p_is_that_of_all_orders_inside_families(block_of):
+    block = block_of(0.8, sizes=(3, 2, 3, 1))
+    observed, drawn = within(block), []
+    members = [np.flatnonzero(block.family == f) for f in range(4)]
+    for orders in itertools.product(*(itertools.permutations(m) for m in members)):
+        rows = np.concatenate(orders)
+        moved = Block(
+            rate=block.rate[rows],
+            metric=block.metric[np.concatenate(members)],
+            family=block.family[np.concatenate(members)],
+        )
+        drawn.append(within(moved))
+    above = np.mean(np.array(drawn) >= observed - 1e-9)
+    below = np.mean(np.array(drawn) <= observed + 1e-9)
+    expected = min(1.0, 2 * min(above, below))
+    assert within_p(block, rng(), 20000) == pytest.approx(expected, abs=0.015)
+
+
+def test_nothing_can_be_permuted_inside_families_of_one(block_of):
+    assert math.isnan(within_p(block_of(sizes=(1,) * 6), rng(), 99))
+    assert math.isnan(between_p(block_of(sizes=(4,)), rng(), 99))
+
+
+def test_holm_counts_a_missing_p_as_one():
+    assert holm_over({"G": 0.02, "R": math.nan}) == {"G": 0.04, "R": 1.0}
+    assert holm_over({"G": 0.02, "R": 0.03}) == {"G": 0.04, "R": 0.04}
