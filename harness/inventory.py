@@ -13,6 +13,7 @@ from harness import coding
 from harness.compressor import Codec, Compressor, Stepwise
 from harness.data.card import card_names, load_card
 from harness.data.fetch import cache_folder
+from harness.errors import SpecError
 from harness.registry import Entry, load_registry
 from harness.suite import load_suite, suite_names
 from harness.tasks.catalog import TASKS
@@ -140,6 +141,8 @@ def _tried(entry: Entry) -> Finding:
         return Finding(name=entry.name, message=message, is_fine=is_fine)
     try:
         message = _try(entry.kind())
+    except SpecError as error:  # no default is legal: it is for the user to choose
+        return Finding(name=entry.name, message=f"loads; {error}")
     except Exception as error:  # noqa: BLE001  (whatever it is, it is what is wrong)
         message = f"{type(error).__name__}: {error}"
         return Finding(name=entry.name, message=message, is_fine=False)
