@@ -2,6 +2,7 @@
 
 All codes are online codes from nothing, written and counted: C(Y), C(Y|X), C(XY), and the
 same with X and Y changed over. A compressor without a conditional code has C(XY) only.
+Networks go by blocks, C(Y|X) from the state after X (`harness.blocks`).
 The idea is that of Cilibrasi and Vitanyi 2005, "Clustering by compression"; regret on
 unrelated X asks whether what was read before can do harm.
 """
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import stats
+from harness.blocks import Learner, online
 from harness.coding import code_after
 from harness.compressor import Compressor, Stepwise
 from harness.data.pairs import Pair, PairPlan, draw_pairs
 from harness.errors import NotApplicableError, SuiteError
 from harness.tasks.outcome import Coded, Outcome, Score
-from harness.tasks.prequential import require_adaptive
+from harness.tasks.prequential import learner_for
 from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bytes_to_bits
 
@@ -88,17 +90,17 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     """Return savings, shared bits and regret by kind of pair and size, and all lengths.
 
     Raises:
-        NotApplicableError: the compressor does not learn inside a stream, or the data set
-            is too small for a pair.
+        NotApplicableError: the compressor learns neither inside a stream nor by blocks, or
+            the data set is too small for a pair.
     """
     compressor, seed = inputs.unfitted, inputs.seed
-    require_adaptive(compressor)
+    learner = learner_for(compressor, parameters.budget, seed=seed)
     table = sized_pairs(inputs, parameters)
-    coder = Coder(compressor=compressor, codes={})
+    coder = Coder(compressor=compressor, codes={}, learner=learner)
     lengths = measure(coder, [pair for _, pair in table])
     scores: list[Score] = []
     for size, kind, where in _groups(table):
-        group = _Group(size=size, kind=kind, compressor=compressor)
+        group = _Group(size=size, kind=kind, coder=coder)
         scores += _kind_scores(
             group, _taken(lengths, where), empty_bits=coder.bits(b""), seed=seed
         )
@@ -143,18 +145,21 @@ class Coder:
     """Writes online codes, each once.
 
     Attributes:
-        compressor: a codec, or a model that adapts.
+        compressor: a codec, a model that adapts, or one that is fitted by blocks.
         codes: what was written so far, by (data, context).
+        learner: fits the models of blocks; None where nothing is fitted.
     """
 
     compressor: Compressor
     codes: dict[tuple[bytes, bytes], bytes]
+    learner: Learner | None = None
 
     def code(self, data: bytes, context: bytes = b"") -> bytes:
         """Return the code of `data` for a decoder that has `context`."""
         key = (data, context)
         if key not in self.codes:
-            self.codes[key] = code_after(self.compressor, data, context)
+            codec = online(self.compressor, self.learner, len(data))
+            self.codes[key] = code_after(codec, data, context)
         return self.codes[key]
 
     def bits(self, data: bytes, context: bytes = b"") -> float:
@@ -199,6 +204,7 @@ def drawn_codes(coder: Coder, pairs: Sequence[Pair], *, seed: int) -> Coded | No
         codes=tuple(coder.code(pair.y, pair.x) for pair in chosen),
         samples=tuple(pair.y for pair in chosen),
         contexts=tuple(pair.x for pair in chosen),
+        schedule=coder.learner.schedule if coder.learner else None,
     )
 
 
@@ -228,7 +234,7 @@ class _Group:
 
     size: str
     kind: str
-    compressor: Compressor
+    coder: Coder
 
 
 def _kind_scores(
@@ -242,9 +248,10 @@ def _kind_scores(
         "shared_bits": (shared(lengths, empty_bits), ones, "bits"),
         "reverse_shared_bits": (shared(reverse, empty_bits), ones, "bits"),
     }
-    if group.compressor.route != "none":
+    route = group.coder.compressor.route
+    if route != "none":
         rows |= _conditional_rows(lengths, reverse)
-    note = _note(group.compressor, lengths)
+    note = _note(group.coder, lengths)
     for name, (numerators, denominators, unit) in rows.items():
         low, high = _interval(numerators, denominators, seed)
         yield Score(
@@ -252,7 +259,7 @@ def _kind_scores(
             value=float(numerators.sum() / denominators.sum()),
             unit=unit,
             state="unfitted" if "shared" in name or name == "alone_bpb" else "given x",
-            route="" if name == "alone_bpb" else group.compressor.route,
+            route="" if name == "alone_bpb" else route,
             n=len(ones),
             ci_low=low,
             ci_high=high,
@@ -260,10 +267,12 @@ def _kind_scores(
         )
 
 
-def _note(compressor: Compressor, lengths: Lengths) -> str:
-    notes = [f"{len(lengths.y)} pairs"]
+def _note(coder: Coder, lengths: Lengths) -> str:
+    compressor, notes = coder.compressor, [f"{len(lengths.y)} pairs"]
     if compressor.route == "none":
         notes.append("no conditional code (route none)")
+    elif coder.learner:  # X is in the weights: no window gates it
+        notes.append(f"by blocks, fits of {coder.learner.steps_after_x}")
     elif compressor.window is not None and lengths.n_bytes.max() > compressor.window:
         notes.append(BEYOND)
     return "; ".join(notes)

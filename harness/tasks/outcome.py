@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from harness.blocks import Schedule
+
 Realised = Literal["decoded", "subset", "likelihood", ""]
 
 
@@ -51,6 +53,8 @@ class Coded:
         samples: the original, from which the runner takes lengths and sha256.
         separator: ends each sample of a stream.
         contexts: what the decoder of each single sample has; empty for none at all.
+        schedule: how the decoder fits the unfitted compressor again, where the code is by
+            blocks; None where nothing is fitted.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Coded:
     samples: tuple[bytes, ...]
     separator: bytes = b""
     contexts: tuple[bytes, ...] = ()
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

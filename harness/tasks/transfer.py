@@ -2,7 +2,7 @@
 
 Every X has equal bytes. After X, the test split of Y is coded without its labels; then a
 code per class, started from X and a few labelled samples, classifies it (`class_scratch`
-with a head start). The report correlates both over the X of each Y.
+with a head start). The report correlates both over the X of each Y. Networks code Y by blocks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harness.tasks.class_code import class_lengths, require_route
 from harness.tasks.classify import tied_credit
 from harness.tasks.joint import BEYOND, Coder
 from harness.tasks.outcome import Outcome, Score
-from harness.tasks.prequential import require_adaptive
+from harness.tasks.prequential import learner_for
 from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bits_per_byte
 
@@ -97,17 +97,17 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     """
     compressor, seed = inputs.unfitted, inputs.seed
     require_route(compressor, inputs.dataset)
-    require_adaptive(compressor)
+    learner = learner_for(compressor, parameters.budget, seed=seed)
     problem = few_label_problem(inputs.dataset, parameters, seed=seed)
     sources = draw_sources(problem, inputs.others, parameters)
-    coder = Coder(compressor=compressor, codes={})
+    coder = Coder(compressor=compressor, codes={}, learner=learner)
     alone = coder.bits(problem.y)
     n_counted = sum(name != RANDOM for name in sources)
     scores: list[Score] = []
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, x in {NO_X: b"", **sources}.items():
-        note = _note(compressor, x, n_counted)
-        credit = few_label_credit(compressor, problem, x)
+        note = _note(coder, x, n_counted)
+        credit = few_label_credit(coder, problem, x)
         arrays[f"credit_{name}"] = credit
         scores.append(_accuracy(name, credit, problem, compressor, note))
         if name != NO_X:
@@ -180,18 +180,22 @@ def draw_sources(
     return {**found, RANDOM: random_bytes(n, problem.dataset.levels, problem.seed)}
 
 
-def few_label_credit(
-    compressor: Compressor, problem: Problem, x: bytes
-) -> NDArray[np.float64]:
+def few_label_credit(coder: Coder, problem: Problem, x: bytes) -> NDArray[np.float64]:
     """Return the share of each answer, (n_test, n_classes): codes started from X."""
     seed = problem.seed
-    start = compressor.fit([x], seed=seed) if x else compressor
+    start: Compressor = coder.learner.model if coder.learner else coder.compressor
+    if x and coder.learner:
+        start = coder.learner.after((x,))
+    elif x:
+        start = start.fit([x], seed=seed)
     return tied_credit(class_lengths(start, problem.dataset, problem.few, seed=seed))
 
 
-def _note(compressor: Compressor, x: bytes, n_counted: int) -> str:
-    notes = []
-    if compressor.window is not None and len(x) > compressor.window:
+def _note(coder: Coder, x: bytes, n_counted: int) -> str:
+    window, notes = coder.compressor.window, []
+    if coder.learner:  # X is in the weights: no window gates it
+        notes.append(f"by blocks, fits of {coder.learner.steps_after_x}")
+    elif window is not None and len(x) > window:
         notes.append(BEYOND)
     if n_counted < MIN_SOURCES:
         notes.append(f"{n_counted} X: a table, no test")

@@ -1,14 +1,16 @@
 """What joint codes save agrees with the codecs themselves, and with measured anchors."""
 
+import itertools
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from harness import NotApplicableError
+from harness.blocks import learner_of, online
 from harness.coding import decode_after
 from harness.data.dataset import Dataset, Split
 from harness.data.load import load_dataset
@@ -176,6 +178,46 @@ def test_the_codes_left_for_a_fresh_process_give_back_y_after_x(spec: str):
         assert decode_after(REGISTRY.parse(spec), code, len(y), x) == y
 
 
+NETWORK = "byte_gru(size='10k')"
+FEW_STEPS = joint.Parameters(n_bytes=200, scales=(1.0,), n_classes=0, budget=2)
+
+
+def test_a_network_given_x_is_coded_by_blocks_from_the_state_after_x():
+    outcome = joint.run(inputs(NETWORK), FEW_STEPS)
+    (coded,), arrays = outcome.coded, outcome.arrays
+    model = REGISTRY.parse(NETWORK).budgeted(2)
+    assert coded.schedule is not None
+    for code, y, x in zip(coded.codes, coded.samples, coded.contexts, strict=True):
+        learner = learner_of(REGISTRY.parse(NETWORK), coded.schedule)
+        codec = online(learner.model, learner, len(y))
+        assert decode_after(codec, code, len(y), x) == y
+        assert 8 * len(code) in arrays["y_given_x_bits"]
+    of_x = model.fit([x], seed=0)
+    ends = [4, 7, 13, 25, 50, 100, 200]  # 200/64 = 3.125, and doubled, rounded up
+    (ideal,) = of_x.code_lengths([y[:4]])
+    for start, stop in itertools.pairwise(ends):
+        fitted = of_x.fit([y[:start]], seed=0)
+        ideal += fitted.code_lengths([y[start:stop]], context=y[:start])[0]
+    assert ideal <= 8 * len(code) <= ideal + 8 * 40
+
+
+def test_of_a_network_x_is_in_the_weights_so_that_no_window_is_left():
+    @dataclass(frozen=True, kw_only=True)
+    class Short(type(REGISTRY.parse(NETWORK))):
+        name = "short"
+
+        @property
+        def window(self) -> int:
+            return 10
+
+    network = Short(size="10k")
+    for task, parameters in ((joint, FEW_STEPS), (transfer, replace(FEW, budget=1))):
+        found = task.run(inputs(network), parameters).scores
+        assert not [s.note for s in found if joint.BEYOND in s.note]
+        steps = parameters.budget
+        assert all(f"by blocks, fits of {steps} steps" in s.note for s in found)
+
+
 def test_x_beyond_the_window_is_marked():
     @dataclass(frozen=True, kw_only=True)
     class Short(type(REGISTRY.parse("deflate"))):
@@ -253,6 +295,20 @@ def test_transfer_accuracy_and_bits_are_those_of_prefixes():
     balanced = (right[0] / counts[0] + right[1] / counts[1]) / 2
     name = "few_label_balanced_accuracy:same_data"
     assert found[name] == pytest.approx(balanced)
+
+
+def test_transfer_of_a_network_fits_labels_on_top_of_x_with_the_same_budget():
+    found = transfer.run(inputs(NETWORK), replace(FEW, budget=2)).arrays
+    data = dataset("home", 0)
+    problem = transfer.few_label_problem(data, FEW, seed=0)
+    x = transfer.draw_sources(problem, {"far": dataset("far", 60)}, FEW)["same_data"]
+    model = REGISTRY.parse(NETWORK).budgeted(2)
+    for name, start in (("none", model), ("same_data", model.fit([x], seed=0))):
+        texts = [[data.train.samples[i] + b"\n" for i in c] for c in problem.few]
+        states = [start.fit(corpus, seed=0) for corpus in texts]
+        costs = [state.code_lengths(data.test.samples) for state in states]
+        answers = found[f"credit_{name}"].argmax(axis=1)
+        assert answers.tolist() == np.argmin(costs, axis=0).tolist()
 
 
 ORDER = ["plrabn12.txt", "alice29.txt", "lcet10.txt", "kennedy.xls"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness import Codec, NotApplicableError, Stepwise
+from harness.blocks import decode_blocks, learner_of
 from harness.coding import NO_ARTIFACT, decode_stream
 from harness.data.dataset import Dataset, Split
 from harness.registry import load_registry
@@ -58,6 +59,23 @@ def test_train_and_test_come_back_from_the_code_with_nothing_known(spec: str):
     )
     assert tuple(back) == coded.samples
     assert outcome.scores[0].value * 32 == pytest.approx(8 * len(coded.codes[0]))
+
+
+def test_a_network_goes_by_blocks_and_comes_back_from_what_the_decoder_is_told():
+    network = REGISTRY.parse("byte_gru(size='10k')")
+    outcome = run(inputs(network), Parameters(budget=2))
+    (score,), (coded,) = outcome.scores, outcome.coded
+    assert coded.schedule is not None
+    assert (coded.schedule.budget, coded.schedule.seed) == (2, 0)
+    lengths = [len(sample) for sample in coded.samples]
+    told = learner_of(network, coded.schedule)
+    back = decode_blocks(told, coded.codes[0], lengths, coded.separator)
+    assert tuple(back) == DATA.train.samples + DATA.test.samples
+    assert score.value * 32 == pytest.approx(8 * len(coded.codes[0]))
+    # Samples end at 11, 18, 18 and 32 bytes: nearest to 1/64 .. 1/4 of 32 (and to the
+    # least, one sample) is 11, to 1/2 is 18, so that there are three blocks.
+    assert score.note.endswith("by blocks, 2 fits of 2 steps")
+    assert score.realised == "decoded"
 
 
 def test_what_is_fitted_beforehand_or_stands_still_has_no_prequential_code():
