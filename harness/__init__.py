@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from harness.errors import CodingError, HarnessError, NotApplicableError, SpecError
     from harness.hookspecs import hookimpl
-    from harness.training import Trains
+    from harness.training import Trains, Watch
 
 __version__ = "0.1.0"
 
@@ -36,6 +36,7 @@ _HOMES = {
     "NotApplicableError": "errors",
     "SpecError": "errors",
     "Trains": "training",
+    "Watch": "training",
     "hookimpl": "hookspecs",
 }
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "SpecError",
     "Stepwise",
     "Trains",
+    "Watch",
     "hookimpl",
 ]
 

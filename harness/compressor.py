@@ -39,7 +39,8 @@ class Compressor(ABC):
         name: unique, lower case, as in spec strings.
         family: the mechanism ("LZ77", "PPM", ...); statistics resample families.
         requires: distributions whose versions decide the result, as pip names them.
-        prior_bytes: knowledge shipped inside the codec, in bytes.
+        prior_bytes: knowledge shipped inside the codec, in bytes; where it depends on the
+            configuration, `__post_init__` sets it on the instance.
         determinism: the class of machines on which the code is decoded exactly.
         route: how the code of a sample given a context is realised.
         needs: "fit" for models that know nothing before `fit`; "gpu".

@@ -189,7 +189,7 @@ def _subject(compressor: Compressor, registry: Registry, card: Card) -> Subject:
         plugin=entry.origin,
         source_hash=entry.source_hash,
         versions=versions_of(kind),
-        prior_bytes=kind.prior_bytes,
+        prior_bytes=compressor.prior_bytes,
         determinism=kind.determinism,
         needs=tuple(sorted(kind.needs)),
         ladder_field=kind.ladder_field or "",

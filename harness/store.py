@@ -17,7 +17,10 @@ RECORD_FORMAT = 2
 
 @dataclass(frozen=True)
 class Store:
-    """An output folder: records/KEY.json, arrays/KEY.npz, artifacts/KEY/."""
+    """An output folder: records/KEY.json, arrays/KEY.npz, artifacts/KEY/.
+
+    training/KEY.npz is where a network in training goes on from, gone when it is trained.
+    """
 
     folder: Path
 

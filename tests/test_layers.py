@@ -9,7 +9,7 @@ LAYERS = [
     ["errors", "units", "stats", "evidence"],
     ["compressor"],
     ["training"],
-    ["coding", "hookspecs", "artifact"],
+    ["coding", "blocks", "hookspecs", "artifact"],
     ["registry", "data"],
     ["conformance", "scaffold"],
     ["registration"],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -13,9 +15,14 @@ from harness.errors import UsageError
 from harness.units import bits_per_byte, bytes_to_bits
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
+
     from harness.compressor import Compressor
     from harness.tool.coded_file import Layout, Progress, Sizes
+    from harness.training import Watch
 
+INTERRUPTED = 130
 Source = Annotated[Path, typer.Argument(metavar="IN", help="a file, or - for stdin")]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="a file, or - for stdout")]
 Artifact = Annotated[Path | None, typer.Option(help="a folder that fit wrote")]
@@ -35,17 +42,96 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="of order and training")] = 0,
     plugins_dir: PluginsDir = None,
 ) -> None:
-    """Fit a compressor and save what it learned."""
+    """Fit a compressor and save what it learned; a stopped training goes on when run again."""
     from harness import artifact
     from harness.compressor import spec_of
     from harness.registry import load_registry
-    from harness.tool.files import fit_to
+    from harness.tool.files import checkpoint_of, fit_to
+    from harness.training import Trains
 
     compressor = load_registry(plugins_dir).parse(spec)
-    with _bar(f"fitting {spec}", None):
-        fitted = fit_to(output, compressor, data, seed=seed)
+    trains = isinstance(compressor, Trains)
+    with _training(compressor.name) if trains else _unwatched(spec) as watch:
+        try:
+            fitted = fit_to(output, compressor, data, seed=seed, watch=watch)
+        except KeyboardInterrupt:
+            if not (trains and checkpoint_of(output).exists()):
+                raise
+            _stopped(checkpoint_of(output))
     weight = artifact.weigh(output)
     _say(f"wrote {output}: {spec_of(fitted)}, {weight:,.0f} bits after xz -9e")
+
+
+@contextmanager
+def _unwatched(spec: str) -> Iterator[None]:
+    with _bar(f"fitting {spec}", None):
+        yield
+
+
+@contextmanager
+def _training(name: str) -> Iterator[Watch]:
+    """Show steps, bits per byte and the time left; end training between two steps."""
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    from harness.training import Watch
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=12),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps{task.fields[bits]}"),
+        TimeLeft(),
+        TextColumn("left"),
+    )
+    with _shown(*columns) as bar, _interrupts() as asked:
+        task = bar.add_task(name, total=None, visible=False, bits="")
+
+        def progress(step: int, n_steps: int, bits: float) -> None:
+            # A symbol is a byte.
+            shown = "" if isnan(bits) else f", {bits:.3f} bits/byte"
+            bar.update(task, completed=step, total=n_steps, visible=True, bits=shown)
+            asked.end_here()
+
+        def resumed(step: int, _seconds: float) -> None:
+            bar.reset(task, completed=step)  # the pace is not that of earlier steps
+            _say(f"going on from step {step:,}, where an earlier run stopped")
+
+        yield Watch(progress=progress, resumed=resumed)
+
+
+class _Asked:
+    """Whether someone pressed Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.n_times = 0
+
+    def end_here(self) -> None:
+        """Raise what Ctrl-C raises, if it was pressed; from now on, defer it to here."""
+        if self.n_times:
+            raise KeyboardInterrupt
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._press)
+
+    def _press(self, *_: object) -> None:
+        if self.n_times:  # whoever presses again does not want to wait for the step
+            raise KeyboardInterrupt
+        self.n_times += 1
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Asked]:
+    """Give what defers Ctrl-C to the end of a step, once a first step was taken."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield _Asked()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stopped(checkpoint: Path) -> NoReturn:
+    """Say how to go on, and end as Ctrl-C does."""
+    _say(f"bitprobe: stopped; {checkpoint} is kept, run the same command to go on")
+    raise SystemExit(INTERRUPTED)
 
 
 def compress(  # noqa: PLR0913  (these are the options)
@@ -121,11 +207,9 @@ def _sizes(sizes: Sizes) -> str:
 @contextmanager
 def _bar(what: str, source: Path | None) -> Iterator[Progress]:
     """Show a bar on the standard error, in bytes of `source` where it has a size."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -135,16 +219,20 @@ def _bar(what: str, source: Path | None) -> Iterator[Progress]:
     columns = [TextColumn("{task.description}", markup=False), BarColumn()]
     if source is not None:
         columns += [DownloadColumn(), TimeRemainingColumn()]
-    console = Console(stderr=True)
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
+    with _shown(*columns, TimeElapsedColumn()) as bar:
         task = bar.add_task(what, total=size)
         yield lambda n_bytes: bar.update(task, completed=n_bytes)
+
+
+def _shown(*columns: ProgressColumn) -> Bar:
+    """Return a bar on the standard error, where that is a terminal; gone when done."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    return Bar(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 def _say(message: str) -> None:

@@ -96,7 +96,7 @@ def _fit_reproducible(subject: Subject) -> str:
             f"two fits on the same text with seed 0 learned different {changed}; make"
             " every random generator from the seed given"
         )
-    return ""
+    return subject.budget_remark
 
 
 def differing_arrays(a: Arrays | None, b: Arrays | None) -> str:
@@ -116,7 +116,7 @@ def differing_arrays(a: Arrays | None, b: Arrays | None) -> str:
 def _fit_returns_copy(subject: Subject) -> str:
     new, fitted = subject.first_fit
     _check_fitted(new, fitted)
-    if new.is_fitted or hyperparameters(new) != hyperparameters(subject.compressor):
+    if new.is_fitted or hyperparameters(new) != hyperparameters(subject.to_fit):
         fail("fit changed the compressor it was called on; return a copy by `replace`")
     once = artifact.identity(fitted)
     with attempt("fit(corpus, seed=1) of what was already fitted"):
@@ -125,7 +125,7 @@ def _fit_returns_copy(subject: Subject) -> str:
         fail(
             "a second fit changed the learned arrays of the first; copy before learning"
         )
-    return ""
+    return subject.budget_remark
 
 
 def _check_fitted(new: Compressor, fitted: Compressor) -> None:

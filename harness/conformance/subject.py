@@ -14,9 +14,13 @@ from harness.compressor import Bits, Codec, Compressor, Stepwise
 from harness.conformance import inputs
 from harness.conformance.inputs import Case
 from harness.errors import ConformanceError
+from harness.training import Trains, with_budget
 
 SEED = 0
 EXACT_CLASSES = ("isa", "device")
+CHECK_STEPS = 3
+"""Steps of every fit of a model that is trained in steps, whatever its spec says: what it
+promises holds after few, and the kit must stay quick."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +115,22 @@ class Subject:
         """The compressor that was fitted first, and what `fit` returned."""
         return self.fit_anew()
 
+    @property
+    def to_fit(self) -> Compressor:
+        """The compressor with the kit's budget: promises do not depend on training."""
+        with attempt(f"budgeted({CHECK_STEPS})"):
+            return with_budget(self.compressor, CHECK_STEPS)
+
+    @property
+    def budget_remark(self) -> str:
+        """What a finding says of the budget, or nothing."""
+        if not isinstance(self.compressor, Trains):
+            return ""
+        return f"every fit took {CHECK_STEPS} steps, whatever the spec says"
+
     def fit_anew(self) -> tuple[Compressor, Compressor]:
         """Fit a fresh copy from nothing; return it and what `fit` returned."""
-        new = replace(self.compressor)
+        new = replace(self.to_fit)
         with attempt("fit(corpus, seed=0) on 12 pieces of text"):
             return new, new.fit(inputs.corpus(self.alphabet), seed=SEED)
 

@@ -167,6 +167,8 @@ class _Loop:
             one.cost.update({f"decode_{name}": value for name, value in costs.items()})
             self._finish(one, _judge(one.measured, result))
             return
+        # What a training took before it was interrupted belongs to it.
+        costs["cpu_seconds"] += result.get("seconds_before", 0.0)
         one.cost.update(costs)
         if not result.get("expected"):
             self._finish(one, result)

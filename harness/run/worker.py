@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness import artifact, coding
+from harness.blocks import Learner, Schedule, decode_blocks, learner_of, online
 from harness.compressor import Compressor
 from harness.data.dataset import Dataset, subset
 from harness.data.load import load_dataset
@@ -25,6 +26,7 @@ from harness.tasks import baseline
 from harness.tasks.catalog import TASKS
 from harness.tasks.outcome import Coded, Outcome
 from harness.tasks.task import Inputs
+from harness.training import Trains, Watch
 
 
 def perform(request: Mapping[str, Any]) -> None:
@@ -107,24 +109,49 @@ def _copy_artifact(
 def _fit(
     compressor: Compressor, dataset: Dataset, request: Mapping[str, Any], scratch: Path
 ) -> dict[str, Any]:
-    """Fit all rungs of a ladder, or the one there is; report the weight of each."""
+    """Fit what is missing of a ladder, or of the one fit there is; weigh all of it."""
     jobs = [from_json(values) for values in request["ladder"]]
+    store = Path(request["store"])
+    missing = [job for job in jobs if not (store / "artifacts" / job.key).exists()]
+    checkpoint = store / "training" / f"{jobs[0].ladder or jobs[0].key}.npz"
+    checkpoint.parent.mkdir(exist_ok=True)
+    seconds_before: list[float] = []
+    watch = Watch(
+        checkpoint=checkpoint, resumed=lambda _, seconds: seconds_before.append(seconds)
+    )
     corpus = [sample + dataset.separator for sample in dataset.train.samples]
-    seed = jobs[0].seed
-    if jobs[0].ladder:
-        fits = compressor.fit_ladder(corpus, [job.rung for job in jobs], seed=seed)
-    else:
-        fits = iter([compressor.fit(corpus, seed=seed)])
-    weights = {}
-    for job, fitted in zip(jobs, fits, strict=True):
+    fits = _fits(compressor, corpus, missing, watch)
+    for job, fitted in zip(missing, fits, strict=True):
+        # On disk before training goes on: a checkpoint gives no earlier rung.
         folder = scratch / f"fitted-{job.key}"
         folder.mkdir()
         artifact.save(fitted, folder)
-        target = Path(request["store"]) / "artifacts" / job.key
-        if not target.exists():
+        target = store / "artifacts" / job.key
+        if not target.exists():  # another run into this store may have been faster
             folder.rename(target)
-        weights[job.key] = artifact.weigh(target)
-    return {"status": "done", "artifact_bits": weights, "scores": []}
+    checkpoint.unlink(missing_ok=True)
+    weights = {job.key: artifact.weigh(store / "artifacts" / job.key) for job in jobs}
+    return {
+        "status": "done",
+        "artifact_bits": weights,
+        "scores": [],
+        "seconds_before": sum(seconds_before),
+    }
+
+
+def _fits(
+    compressor: Compressor, corpus: list[bytes], jobs: list[Job], watch: Watch
+) -> Iterator[Compressor]:
+    """Yield the compressor fitted for each job; what can be trained on is."""
+    if not jobs:
+        return iter(())
+    seed, rungs = jobs[0].seed, [job.rung for job in jobs]
+    if isinstance(compressor, Trains):
+        values = rungs if jobs[0].ladder else None
+        return compressor.trained(corpus, values, seed=seed, watch=watch)
+    if jobs[0].ladder:
+        return compressor.fit_ladder(corpus, rungs, seed=seed)
+    return iter([compressor.fit(corpus, seed=seed)])
 
 
 def _keep(outcome: Outcome, job: Job, store: Path, scratch: Path) -> dict[str, Any]:
@@ -160,6 +187,7 @@ def _write_codes(coded: tuple[Coded, ...], scratch: Path) -> None:
                 "lengths": [len(sample) for sample in one.samples],
                 "separator": one.separator.hex(),
                 "context_lengths": [len(context) for context in one.contexts],
+                "schedule": asdict(one.schedule) if one.schedule else None,
             }
         )
     (folder / "index.json").write_text(json.dumps(index))
@@ -183,23 +211,43 @@ def _decode_one(
     codes = coding.split(data, one["code_lengths"], b"")
     compressor = fitted if one["fitted"] else unfitted
     held = artifact.identity(fitted) if one["fitted"] else coding.NO_ARTIFACT
+    learner = None
+    if one["schedule"]:
+        learner = learner_of(unfitted, Schedule(**one["schedule"]))
     if one["stream"]:
-        separator = bytes.fromhex(one["separator"])
-        samples = coding.decode_stream(
-            compressor, codes[0], one["lengths"], separator, artifact=held
-        )
+        samples = _decode_stream(one, codes[0], compressor, held, learner)
     elif one["context_lengths"]:
-        known = Path("codes", f"{one['name']}.contexts").read_bytes()
-        contexts = coding.split(known, one["context_lengths"], b"")
-        samples = [
-            coding.decode_after(compressor, code, length, context)
-            for code, length, context in zip(
-                codes, one["lengths"], contexts, strict=True
-            )
-        ]
+        samples = _decode_after(one, codes, compressor, learner)
     else:
         samples = coding.decode_each(compressor, codes, one["lengths"], artifact=held)
     return _hash(tuple(samples))
+
+
+def _decode_stream(
+    one: Mapping[str, Any],
+    code: bytes,
+    compressor: Compressor,
+    held: bytes,
+    learner: Learner | None,
+) -> list[bytes]:
+    lengths, separator = one["lengths"], bytes.fromhex(one["separator"])
+    if learner:
+        return decode_blocks(learner, code, lengths, separator)
+    return coding.decode_stream(compressor, code, lengths, separator, artifact=held)
+
+
+def _decode_after(
+    one: Mapping[str, Any],
+    codes: list[bytes],
+    compressor: Compressor,
+    learner: Learner | None,
+) -> list[bytes]:
+    known = Path("codes", f"{one['name']}.contexts").read_bytes()
+    contexts = coding.split(known, one["context_lengths"], b"")
+    return [
+        coding.decode_after(online(compressor, learner, length), code, length, context)
+        for code, length, context in zip(codes, one["lengths"], contexts, strict=True)
+    ]
 
 
 def _registry(plugin: str) -> Registry:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +29,7 @@ from harness.tool.coded_file import (
     decompress,
     default_layout,
 )
+from harness.training import Trains, Watch
 
 PIPE = Path("-")
 
@@ -65,14 +66,36 @@ def held(
     return compressor
 
 
-def fit_to(folder: Path, compressor: Compressor, data: str, *, seed: int) -> Compressor:
+def checkpoint_of(folder: Path) -> Path:
+    """Return the file in which an unfinished training of this artifact is kept."""
+    return folder.with_name(f"{folder.name}.training")
+
+
+def fit_to(
+    folder: Path,
+    compressor: Compressor,
+    data: str,
+    *,
+    seed: int,
+    watch: Watch | None = None,
+) -> Compressor:
     """Fit on a file, or on the train split of a data set; save the artifact in a new folder.
 
-    Shape and levels come from the card of the data set, where the compressor has none.
+    Shape and levels come from the card of the data set, where the compressor has none. What
+    is trained in steps goes on from its checkpoint beside the folder, if there is one. The
+    checkpoint outlives an interruption; with the artifact whole, it goes.
+
+    Args:
+        folder: new, of the artifact.
+        compressor: fitted or not.
+        data: path of a file, or name of a data set.
+        seed: of the order of samples, and of training.
+        watch: who looks on while it is trained in steps; its checkpoint is ours.
 
     Raises:
         StoreError: the folder exists, or has nowhere to be.
         DatasetError: there is neither such a file nor such a data set.
+        SpecError: the checkpoint is another training's.
         UsageError: the file cannot be read, or the folder not written.
     """
     if folder.exists():
@@ -80,16 +103,29 @@ def fit_to(folder: Path, compressor: Compressor, data: str, *, seed: int) -> Com
     if not folder.parent.is_dir():
         raise StoreError(f"there is no folder {folder.parent}; make it first")
     compressor, corpus = _corpus(compressor, data, seed)
-    fitted = compressor.fit(corpus, seed=seed)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    checkpoint = checkpoint_of(folder)
+    fitted: Compressor
+    if isinstance(compressor, Trains):
+        watch = replace(watch or Watch(), checkpoint=checkpoint)
+        with _explained():  # a checkpoint that cannot be written
+            (fitted,) = compressor.trained(corpus, seed=seed, watch=watch)
+    else:
+        fitted = compressor.fit(corpus, seed=seed)
     with _explained():
-        part.mkdir()
-        try:
-            artifact.save(fitted, part)
-            part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        _save_whole(fitted, folder)
+        if isinstance(compressor, Trains):
+            checkpoint.unlink(missing_ok=True)
     return fitted
+
+
+def _save_whole(fitted: Compressor, folder: Path) -> None:
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    part.mkdir()
+    try:
+        artifact.save(fitted, part)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _corpus(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+N_CALIBRATION = 256
+
 Octets = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
@@ -81,3 +83,9 @@ def philox(seed: int, *purpose: int) -> np.random.Generator:
     """Return the generator of one purpose: a counter, the same on every machine."""
     key = np.random.SeedSequence([seed, *purpose]).generate_state(2, np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
+
+
+def calibration(windows: Windows, *, seed: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return symbols (n, T) of a few windows, and which are real, to measure ranges on."""
+    n = len(windows.lengths)
+    return windows.take(philox(seed, 2).permutation(n)[:N_CALIBRATION])

@@ -5,6 +5,7 @@ coding order, contexts, hidden states and sampling are here. No module that this
 imports torch, so that a plugin that builds on it is listed in milliseconds.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import START, TOTAL_FREQUENCY, SpecError, Trains
+from harness import START, TOTAL_FREQUENCY, SpecError, Trains, Watch
 from harness.compressor import (
     Arrays,
     Generates,
@@ -22,16 +23,24 @@ from harness.compressor import (
     Stepwise,
     check_alphabet,
     coding_order,
+    hyperparameters,
 )
 
-from .batches import Ints, Windows, philox, windows_of, with_random_targets
-from .recipe import Recipe, Watch
+from .batches import (
+    Ints,
+    Windows,
+    calibration,
+    philox,
+    windows_of,
+    with_random_targets,
+)
+from .budget import HOW_LONG, STEPS_TAKEN, UNLIMITED, check_budget, steps_of
+from .recipe import Course, Recipe
 
 if TYPE_CHECKING:
     from .network import Network
 
 CHUNK_ROWS = 1 << 13
-N_CALIBRATION = 256
 HIDDEN_BATCH = 64
 
 
@@ -75,6 +84,10 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         size: name of a configuration, by its number of weights.
         steps: of training, from the initial weights.
         adapt_steps: of training when a fitted model is fitted again.
+        passes: over the corpus, instead of `steps`: as many steps as read passes * windows
+            windows (drawn with replacement), rounded up.
+        seconds: of training, instead of `steps`: CPU time on a CPU, elapsed time on a GPU.
+            How many steps that gives differs from run to run; `learned` says it.
         device: "cpu", "cuda" or "auto", where it is trained and its hidden states are
             found; coding is the same anywhere. "auto" is what BITPROBE_DEVICE says.
     """
@@ -89,6 +102,8 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
     size: str = "50k"
     steps: int = 1000
     adapt_steps: int = 30
+    passes: float | None = None
+    seconds: float | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -101,6 +116,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
             )
         if self.steps < 0 or self.adapt_steps < 0:
             raise SpecError("steps and adapt_steps count steps; give 0 or more")
+        check_budget(self.steps, type(self).steps, self.passes, self.seconds)
 
     @abstractmethod
     def network(self) -> "Network":
@@ -125,20 +141,52 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         """Return what codes by the learned integers."""
 
     def fit(self, corpus: Sequence[bytes], *, seed: int) -> Self:
-        """Train `steps` from nothing, or `adapt_steps` from what is known."""
-        steps = self.adapt_steps if self.is_fitted else self.steps
-        *_, learned = self.train(corpus, [steps], seed=seed)
-        return replace(self, learned=learned)
+        """Train from nothing as long as the spec says, or `adapt_steps` from what is known."""
+        (fitted,) = self.trained(corpus, seed=seed)
+        return fitted
 
     def budgeted(self, steps: int) -> Self:
-        return replace(self, steps=steps, adapt_steps=steps)
+        return replace(self, steps=steps, adapt_steps=steps, passes=None, seconds=None)
 
     def fit_ladder(
         self, corpus: Sequence[bytes], values: Sequence[Any], *, seed: int
     ) -> Iterator[Self]:
-        rungs = self.train(corpus, values, seed=seed)
-        for steps, learned in zip(values, rungs, strict=True):
-            yield replace(self, steps=steps, learned=learned)
+        return self.trained(corpus, values, seed=seed)
+
+    def trained(
+        self,
+        corpus: Sequence[bytes],
+        values: Sequence[int] | None = None,
+        *,
+        seed: int,
+        watch: Watch | None = None,
+    ) -> Iterator[Self]:
+        other_budget = self.passes is not None or self.seconds is not None
+        if other_budget and values is not None:
+            if list(values) != [self.steps]:
+                raise SpecError(
+                    f"{self.name} counts no steps, so it has no ladder of them"
+                )
+            values = None
+        if values is None:
+            steps = [self._n_steps(corpus, seed=seed)]
+            (learned,) = self.train(corpus, steps, seed=seed, watch=watch)
+            yield replace(self, learned=learned)
+            return
+        rungs = self.train(corpus, values, seed=seed, watch=watch)
+        for value, learned in zip(values, rungs, strict=True):
+            yield replace(self, steps=value, learned=learned)
+
+    def _n_steps(self, corpus: Sequence[bytes], *, seed: int) -> int:
+        """Return how many steps the spec says for the next fit, at most."""
+        if self.is_fitted:
+            return self.adapt_steps
+        if self.seconds is not None:
+            return UNLIMITED
+        if self.passes is None:
+            return self.steps
+        n_windows = len(self.windows(corpus, seed=seed).lengths)
+        return steps_of(self.passes, n_windows=n_windows, batch=self.recipe.batch)
 
     def train(
         self,
@@ -150,9 +198,12 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
     ) -> Iterator[Arrays]:
         """Yield the integer model after each of the rising numbers of steps.
 
+        What `trained` is made of, and what a family overrides that learns something beside.
+
         Args:
             corpus: samples; bytes outside the alphabet are read as its last symbol.
-            steps: counted from the initial weights, or from what was fitted.
+            steps: counted from the initial weights, or from what was fitted. `seconds`
+                may end them earlier.
             seed: of the initial weights and the batches.
             watch: who looks on, and where an interrupted run goes on from.
         """
@@ -164,14 +215,26 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
             initialise(network, seed=seed)
         else:
             network = self.restore(self.learned)
-        windows = self.windows(corpus, seed=seed)
-        device = device_for(self.device)
-        trainer = Trainer(network.to(device), windows, self.recipe, seed)
-        chosen = _calibration(windows, seed)
+        windows, course = self.windows(corpus, seed=seed), self._course(seed)
+        trainer = Trainer(network.to(device_for(self.device)), windows, course)
+        chosen = calibration(windows, seed=seed)
         for trained in train(trainer, steps, watch or Watch()):
             with few_threads():
                 learned = self.convert(trained, *chosen)
+            if math.isfinite(course.seconds):
+                learned = {**learned, STEPS_TAKEN: np.array([trainer.step])}
             yield learned
+
+    def _course(self, seed: int) -> Course:
+        timed = self.seconds is not None and not self.is_fitted
+        fields = hyperparameters(self)
+        others = {name: fields[name] for name in fields if name not in HOW_LONG}
+        return Course(
+            recipe=self.recipe,
+            seed=seed,
+            about=f"{self.name} {others}",
+            seconds=float(self.seconds or 0) if timed else math.inf,
+        )
 
     @property
     def training_window(self) -> int:
@@ -315,11 +378,6 @@ class PixelModel(NeuralModel):
             alphabet=self.alphabet,
             rng=philox(seed, 4),
         )
-
-
-def _calibration(windows: Windows, seed: int) -> tuple[Ints, NDArray[np.bool_]]:
-    n = len(windows.lengths)
-    return windows.take(philox(seed, 2).permutation(n)[:N_CALIBRATION])
 
 
 def _table(samples: Sequence[bytes]) -> Ints:

@@ -1,11 +1,7 @@
-"""How a network is trained, and who watches; importable without torch."""
+"""How a network is trained; importable without torch."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from pathlib import Path
-
-Progress = Callable[[int, int, float], None]
-"""Called with the step, the number of steps and the bits per symbol of late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +31,18 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Who looks on while a network is trained.
+class Course:
+    """One training: how, from which chance, and when it ends by the clock.
 
     Attributes:
-        progress: called after each step.
-        checkpoint: a file that holds the state of training, from which an interrupted run
-            goes on bit for bit on the same machine; None keeps none.
-        every: steps between checkpoints.
+        recipe: how.
+        seed: of the batches.
+        about: what else decides the result, as text: a checkpoint is of no use elsewhere.
+        seconds: after which no more steps are taken: CPU time of the process on a CPU,
+            elapsed time on a GPU, of the steps alone.
     """
 
-    progress: Progress | None = None
-    checkpoint: Path | None = None
-    every: int = 100
+    recipe: Recipe
+    seed: int
+    about: str = ""
+    seconds: float = math.inf

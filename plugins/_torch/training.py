@@ -4,18 +4,21 @@ import copy
 import hashlib
 import math
 import os
+import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
-from harness import SpecError
+from harness import SpecError, Watch
 
 from .batches import Windows, philox
 from .network import Network
-from .recipe import Recipe, Watch
+from .recipe import Course
 
 THREADS_VARIABLE = "BITPROBE_TORCH_THREADS"
 DEVICE_VARIABLE = "BITPROBE_DEVICE"
@@ -62,14 +65,13 @@ class Trainer(Generic[AnyNetwork]):
     Attributes:
         step: how many have been taken.
         bits: per symbol, smoothed over the last steps.
+        seconds: that the steps took, also before an interruption, as `Course` counts.
     """
 
-    def __init__(
-        self, network: AnyNetwork, windows: Windows, recipe: Recipe, seed: int
-    ) -> None:
-        self.step, self.bits = 0, math.nan
-        self._network, self._windows = network, windows
-        self._recipe, self._seed = recipe, seed
+    def __init__(self, network: AnyNetwork, windows: Windows, course: Course) -> None:
+        self.step, self.bits, self.seconds = 0, math.nan, 0.0
+        self._network, self._windows, self._course = network, windows, course
+        self._recipe, self._seed = course.recipe, course.seed
         parameters = list(network.parameters())
         # All parameters are views of one vector, and so are their gradients.
         self._weights = torch.cat([p.detach().reshape(-1) for p in parameters])
@@ -86,17 +88,36 @@ class Trainer(Generic[AnyNetwork]):
         self._mean = torch.zeros_like(self._weights)
         self._square = torch.zeros_like(self._weights)
         self._average = self._weights.clone()
+        self._initial = hashlib.sha256(self._weights.cpu().numpy().tobytes()).digest()
+        on_cpu = self._weights.device.type == "cpu"
+        self._clock = time.process_time if on_cpu else time.perf_counter
 
     def train_to(self, last: int, watch: Watch) -> None:
-        """Take the steps up to `last`."""
+        """Take the steps up to `last`, or those that the course has seconds for."""
+        saved = time.monotonic()
         with few_threads():
-            while self.step < last:
+            while self.step < last and self.seconds < self._course.seconds:
+                start = self._clock()
                 self._take_step()
-                if watch.progress is not None:
-                    watch.progress(self.step, last, self.bits)
-                due = self.step % watch.every == 0 or self.step == last
-                if watch.checkpoint is not None and due:
+                self.seconds += self._clock() - start
+                self._tell(last, watch)
+                if time.monotonic() - saved >= watch.every_seconds:
                     self.save(watch)
+                    saved = time.monotonic()
+        self.save(watch)
+
+    def _tell(self, last: int, watch: Watch) -> None:
+        if watch.progress is None:
+            return
+        if math.isfinite(self._course.seconds) and self.seconds:
+            # Nobody knows the last step; as many as this pace would allow.
+            share = min(1.0, self.seconds / self._course.seconds)
+            last = min(last, math.ceil(self.step / share))
+        try:
+            watch.progress(self.step, last, self.bits)
+        except BaseException:
+            self.save(watch)  # between two steps, where the state is whole
+            raise
 
     def averaged(self) -> AnyNetwork:
         """Return a copy on the CPU with the average of the weights, to be read only."""
@@ -165,28 +186,49 @@ class Trainer(Generic[AnyNetwork]):
             os.fsync(file.fileno())
         part.replace(watch.checkpoint)
 
-    def resume(self, watch: Watch) -> None:
-        """Go on from the checkpoint, if there is one.
+    def resume(self, watch: Watch, first: int) -> None:
+        """Go on from the checkpoint, if there is one that is not past the first step.
 
         Raises:
-            SpecError: the checkpoint belongs to another network, corpus, recipe or seed.
+            SpecError: the checkpoint is of another network, corpus, recipe or seed, or no
+                checkpoint at all.
         """
-        if watch.checkpoint is None or not watch.checkpoint.exists():
+        path = watch.checkpoint
+        if path is None or not path.exists():
             return
-        with np.load(watch.checkpoint, allow_pickle=False) as saved:
-            if saved["run"].item() != self._run():
-                raise SpecError(
-                    f"the checkpoint {watch.checkpoint.name!r} was written by another run, "
-                    "wanted this network, corpus and seed; delete it or name another file"
-                )
-            self.step, self.bits = int(saved["step"]), float(saved["bits"])
-            for name, vector in self._vectors().items():
-                vector.copy_(torch.from_numpy(saved[name]))
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                state = dict(saved)
+            run, step = state["run"].item(), int(state["step"])
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            TypeError,
+            KeyError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise SpecError(
+                f"{path.name!r} is no checkpoint of a training, or a damaged one; delete it"
+            ) from error
+        if run != self._run:
+            raise SpecError(
+                f"the checkpoint {path.name!r} was written by another run, "
+                "wanted this network, corpus and seed; delete it or name another file"
+            )
+        if step > first:
+            return
+        self.step, self.bits = step, float(state["bits"])
+        self.seconds = float(state["seconds"])
+        for name, vector in self._vectors().items():
+            vector.copy_(torch.from_numpy(state[name]))
+        if watch.resumed is not None:
+            watch.resumed(self.step, self.seconds)
 
     def _state(self) -> dict[str, Any]:
         vectors = {k: v.cpu().numpy() for k, v in self._vectors().items()}
-        about = {"step": self.step, "bits": self.bits, "run": self._run()}
-        return {**vectors, **about}
+        about = {"step": self.step, "bits": self.bits, "seconds": self.seconds}
+        return {**vectors, **about, "run": self._run}
 
     def _vectors(self) -> Mapping[str, torch.Tensor]:
         return {
@@ -196,9 +238,12 @@ class Trainer(Generic[AnyNetwork]):
             "average": self._average,
         }
 
+    @cached_property
     def _run(self) -> str:
+        """Return what tells this training from others, its length apart."""
         shapes = [(n, tuple(p.shape)) for n, p in self._network.named_parameters()]
-        digest = hashlib.sha256(f"{shapes} {self._recipe} {self._seed}".encode())
+        told = f"{self._course.about} {shapes} {self._recipe} {self._seed}"
+        digest = hashlib.sha256(told.encode() + self._initial)
         digest.update(np.ascontiguousarray(self._windows.symbols).tobytes())
         digest.update(self._windows.lengths.tobytes())
         if self._windows.targets is not None:
@@ -210,7 +255,8 @@ def train(
     trainer: Trainer[AnyNetwork], steps: Sequence[int], watch: Watch
 ) -> Iterator[AnyNetwork]:
     """Yield the averaged network after each of the rising numbers of steps."""
-    trainer.resume(watch)
+    if steps:
+        trainer.resume(watch, steps[0])
     for last in steps:
         trainer.train_to(last, watch)
         yield trainer.averaged()

@@ -13,12 +13,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import NotApplicableError, SpecError
+from harness import NotApplicableError, SpecError, Watch
 from harness.compressor import Arrays, Bits
 
 from .._torch.batches import Ints, philox
 from .._torch.model import PixelModel, Running
-from .._torch.recipe import Watch
+from .._torch.recipe import Recipe
 from .architecture import SIZES, Architecture, spread
 from .model import Transformer
 
@@ -35,6 +35,7 @@ class PixelTransformer(PixelModel, Transformer):
 
     name = "pixel_transformer"
     family = "pixel transformer"
+    recipe = Recipe(learning_rate=3e-3, warm_up=50, weight_decay=0.3)
 
     context: int | None = None
     shuffle_seed: int | None = None

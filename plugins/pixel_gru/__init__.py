@@ -25,7 +25,7 @@ class PixelGRU(PixelModel, Recurrent):
 
     name = "pixel_gru"
     family = "pixel GRU"
-    recipe = Recipe(learning_rate=5e-3, warm_up=50, batch=32, weight_decay=0.5)
+    recipe = Recipe(learning_rate=5e-3, warm_up=50, batch=32, weight_decay=0.1)
 
     @property
     def window(self) -> int | None:

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import hookimpl
+from harness import Watch, hookimpl
 from harness.compressor import Arrays
 
 from .._torch.batches import Windows, windows_of
 from .._torch.model import Engine
-from .._torch.recipe import Watch
 from .._transformer.pixels import PixelTransformer
 from .counts import Contexts, Counts
 from .engine import WHOLE, MixedEngine

@@ -16,7 +16,7 @@ from harness import START, SpecError, Stepwise, artifact, coding
 from harness.conformance import check_all
 from harness.registry import builtin_folder, load_plugin
 
-TOTAL = 1 << 24
+TOTAL, ONE = 1 << 24, 1 << 15
 PATH = builtin_folder() / "byte_recurrence"
 KIND: Any = load_plugin(PATH)[0].kind
 BASE = f"{KIND.__module__.split('.')[0]}._recurrent"
@@ -54,46 +54,64 @@ def rows_of(model: Any, samples: list[bytes], **how: Any) -> np.ndarray:
     return np.concatenate(list(model.frequencies(samples, **how)))
 
 
-def by_int64(model: Any, sample: bytes) -> np.ndarray:
-    """Return the frequencies of a sample by numpy's int64 and single float operations."""
-    k, one, a = model.learned, 1 << 15, model.architecture
-    d, f32 = a.widths.hidden, np.float32
-    x = np.arange(-12288, 12289) / 1024
-    sigmoid = np.rint(one / (1 + np.exp(-x))).astype(np.int64)
-    tanh = np.rint((one - 1) * np.tanh(x)).astype(np.int64)
-    exponentials = np.rint(2**22 * np.exp(-np.arange(16385) / 1024)).astype(np.int64)
+class PlainInt64:
+    """The model by numpy's int64 and single float operations, a whole sample at a time."""
 
-    def scaled(name: str, shown: np.ndarray) -> np.ndarray:
-        weights = k[name].astype(np.int64)
-        read = min((TOTAL - 1) // np.abs(weights).sum(axis=1).max(), 4096)
-        sums = (shown * read + 2**14 >> 15) @ weights.T
-        return sums.astype(f32) * (k[f"{name}_scale"] * (f32(1024) / f32(read)))
+    def __init__(self, model: Any) -> None:
+        self.k, self.shape = model.learned, model.architecture
+        x = np.arange(-12288, 12289) / 1024
+        self.sigmoid = np.rint(ONE / (1 + np.exp(-x))).astype(np.int64)
+        self.tanh = np.rint((ONE - 1) * np.tanh(x)).astype(np.int64)
 
-    padded = np.array([256] * 3 + list(sample))
-    e = k["embedding"].astype(np.int64)
-    gates = np.rint(k["mixing_bias"] * f32(1024)).astype(np.int64)[None]
-    for j, distance in enumerate(a.distances):
-        symbols = padded[3 - distance :][: len(sample)]
-        width = e.shape[1]
-        part = k["mixing"][:, j * width : (j + 1) * width].astype(np.int64)
-        rows = (e[symbols] @ part.T) * k["embedding_scale"].astype(float)[symbols, None]
-        gates = gates + np.rint(rows * (k["mixing_scale"].astype(float) * 1024)).astype(
-            np.int64
-        )
-    skip: Any = None
-    for layer in range(a.n_layers):
-        if layer:
-            bias = np.rint(k[f"upper{layer}_bias"] * f32(1024)).astype(np.int64)
-            gates = np.rint(scaled(f"upper{layer}", skip)).astype(np.int64) + bias
+    def rows(self, sample: bytes) -> np.ndarray:
+        """Return the frequencies of a sample."""
+        shown = self.layer(self.inputs(sample), None)
+        for layer in range(1, self.shape.n_layers):
+            name = f"upper{layer}"
+            gates = np.rint(self.scaled(name, shown)).astype(np.int64)
+            bias = np.rint(self.k[f"{name}_bias"] * np.float32(1024)).astype(np.int64)
+            shown = self.layer(gates + bias, shown)
+        logits = self.scaled("head", shown) + self.k["head_bias"] * np.float32(1024)
+        return frequencies_of(np.rint(logits).astype(np.int64))
+
+    def inputs(self, sample: bytes) -> np.ndarray:
+        """Return the gates of the first layer, (T, 3 d)."""
+        k, padded = self.k, np.array([256] * 3 + list(sample))
+        embedding = k["embedding"].astype(np.int64)
+        width, scales = embedding.shape[1], k["embedding_scale"].astype(float)
+        gates = np.rint(k["mixing_bias"] * np.float32(1024)).astype(np.int64)[None]
+        for j, distance in enumerate(self.shape.distances):
+            symbols = padded[3 - distance :][: len(sample)]
+            part = k["mixing"][:, j * width : (j + 1) * width].astype(np.int64)
+            rows = (embedding[symbols] @ part.T) * scales[symbols, None]
+            rows = np.rint(rows * (k["mixing_scale"].astype(float) * 1024))
+            gates = gates + rows.astype(np.int64)
+        return gates
+
+    def layer(self, gates: np.ndarray, skip: np.ndarray | None) -> np.ndarray:
+        """Return what a layer shows, (T, d); without a skip it passes its candidate."""
+        d = self.shape.widths.hidden
         at = gates.clip(-12288, 12288) + 12288
-        keep, new, out = sigmoid[at[:, :d]], tanh[at[:, d : 2 * d]], sigmoid[at[:, -d:]]
+        keep, out = self.sigmoid[at[:, :d]], self.sigmoid[at[:, -d:]]
+        new = self.tanh[at[:, d : 2 * d]]
         state, states = np.zeros(d, np.int64), []
         for kept, candidate in zip(keep, new, strict=True):
-            state = (kept * state + (one - kept) * candidate * 32 + 2**14) >> 15
+            state = (kept * state + (ONE - kept) * candidate * 32 + 2**14) >> 15
             states.append(state >> 5)
         passed = new if skip is None else skip
-        skip = (out * np.array(states) + (one - out) * passed + 2**14) >> 15
-    logits = np.rint(scaled("head", skip) + k["head_bias"] * f32(1024)).astype(np.int64)
+        return (out * np.array(states) + (ONE - out) * passed + 2**14) >> 15
+
+    def scaled(self, name: str, shown: np.ndarray) -> np.ndarray:
+        """Return float32 sums times their factors, not yet rounded."""
+        weights = self.k[name].astype(np.int64)
+        read = min((TOTAL - 1) // np.abs(weights).sum(axis=1).max(), 4096)
+        sums = (shown * read + 2**14 >> 15) @ weights.T
+        factor = np.float32(1024) / np.float32(read)
+        return sums.astype(np.float32) * (self.k[f"{name}_scale"] * factor)
+
+
+def frequencies_of(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.rint(2**22 * np.exp(-np.arange(16385) / 1024)).astype(np.int64)
     e = exponentials[np.minimum(logits.max(1, keepdims=True) - logits, 16384)]
     found = e * (TOTAL - 256) // e.sum(1, keepdims=True) + 1
     found[range(len(found)), logits.argmax(1)] += TOTAL - found.sum(1)
@@ -101,8 +119,9 @@ def by_int64(model: Any, sample: bytes) -> np.ndarray:
 
 
 def test_the_engine_is_plain_int64(fitted: Any):
+    by_hand = PlainInt64(fitted)
     for sample in UNSEEN[:3]:
-        assert (rows_of(fitted, [sample]) == by_int64(fitted, sample)).all()
+        assert (rows_of(fitted, [sample]) == by_hand.rows(sample)).all()
 
 
 @pytest.mark.parametrize("few", [0, 10_000])

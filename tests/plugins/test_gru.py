@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness import START, SpecError, Stepwise, artifact, coding
-from harness.conformance import check_all
+from harness.conformance import check_all, run_checks
 from harness.data.load import load_dataset
 from harness.registry import builtin_folder, load_plugin
 
@@ -242,7 +242,7 @@ def test_integers_cost_less_than_a_thousandth_on_real_images():
 
     digits = load_dataset("digits")
     samples = digits.test.samples[:300]
-    spy = Spy(shape=digits.shape, levels=digits.levels, steps=250)
+    spy = Spy(shape=digits.shape, levels=digits.levels, steps=150)
     bits = spy.fit(digits.train.samples, seed=0).code_lengths(samples).sum()
     symbols = torch.from_numpy(np.frombuffer(b"".join(samples), np.uint8).copy())
     symbols = symbols.long().view(len(samples), -1)
@@ -348,3 +348,11 @@ def test_it_keeps_the_promises_of_every_compressor(model: Any):
     only = ("declarations", "round_trip_fitted", "round_trip_context", "no_look_ahead")
     only += ("legal_frequencies", "parallel_is_stepwise", "hidden_states")
     check_all(model, only=(*only, "samples_continue"), long_bytes=1 << 12)
+
+
+def test_a_check_trains_a_few_steps_whatever_the_spec_says():
+    many = {"steps": 1_000_000_000, "adapt_steps": 1_000_000_000}
+    model = PIXEL(size="10k", shape=SHAPE, levels=5, **many)
+    for finding in run_checks(model, only=["fit_reproducible", "fit_returns_copy"]):
+        assert finding.status == "passed"
+        assert finding.message == "every fit took 3 steps, whatever the spec says"

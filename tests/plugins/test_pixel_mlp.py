@@ -44,77 +44,97 @@ def rows_of(model: Any, samples: list[bytes], **how: Any) -> np.ndarray:
     return np.concatenate(list(model.frequencies(samples, **how)))
 
 
-def by_whole_numbers(model: Any, image: bytes) -> list[list[int]]:
-    """Return the frequencies of an image by Python's integers, pixel by pixel."""
-    k = {name: array.tolist() for name, array in model.learned.items()}
-    f32, f64, radius = np.float32, np.float64, model.radius
-    (height, width), n_levels = model.shape, model.levels
-    seen = [(0, -x) for x in range(1, radius + 1)]
-    seen += [(-y, x) for y in range(1, radius + 1) for x in range(-radius, radius + 1)]
-    e, u = len(k["embedding"][0]), [f32(value) for value in k["units"]]
-    limits = [
-        (TOTAL - 1) // max(sum(map(abs, row)) for row in k[name])
-        for name in ("inner", "head")
-    ]
-    exponentials = [round(2**22 * np.exp(-d / 1024)) for d in range(16 * 1024 + 1)]
+class WholeNumbers:
+    """The model by Python's integers and single numpy scalars, pixel by pixel."""
 
-    def summand(integers: int, scales: list[float]) -> int:
-        value = f64(integers)
-        for scale in scales[:-1]:
-            value = value * f64(f32(scale))
-        return int(np.rint(value * scales[-1]))
+    def __init__(self, model: Any) -> None:
+        self.k = {name: array.tolist() for name, array in model.learned.items()}
+        (self.height, self.width), self.n_levels = model.shape, model.levels
+        sides = range(1, model.radius + 1)
+        self.seen = [(0, -x) for x in sides]
+        self.seen += [
+            (-y, x) for y in sides for x in range(-model.radius, model.radius + 1)
+        ]
+        self.units = [np.float32(value) for value in self.k["units"]]
+        exact = np.rint(2**22 * np.exp(-np.arange(16 * 1024 + 1) / 1024))
+        self.exponentials = exact.astype(int).tolist()
 
-    def dense(name: str, values: list[int], source: Any, target: Any) -> list[int]:
+    def rows(self, image: bytes) -> list[list[int]]:
+        """Return the frequencies of an image."""
+        return [self.frequencies(self.logits(image, at)) for at in range(len(image))]
+
+    def logits(self, image: bytes, at: int) -> list[int]:
+        y, x = divmod(at, self.width)
+        levels = [self.level(image, y + dy, x + dx) for dy, dx in self.seen]
+        _, u1, u2 = self.units
+        first = self.rectified(
+            [self.first(i, levels, y, x) for i in range(len(self.k["mixing"]))], "inner"
+        )
+        second = self.rectified(self.dense("inner", first, u1, u2), "head")
+        return self.dense("head", second, u2, np.float32(1024))
+
+    def level(self, image: bytes, y: int, x: int) -> int:
+        inside = y >= 0 and 0 <= x < self.width
+        return image[y * self.width + x] if inside else self.n_levels
+
+    def first(self, i: int, levels: list[int], y: int, x: int) -> int:
+        """Return what unit i of the first layer sums, in its own units."""
+        u0, u1, _ = self.units
+        whole = np.float64(u0)
+        total = summand(1, [self.k["mixing_bias"][i], whole])
+        for name, place in (("row", y), ("column", x)):
+            scale = np.float64(np.float32(self.k[f"{name}_scale"][i]))
+            total += summand(self.k[name][i][place], [scale * whole])
+        unit = np.float64(np.float32(self.k["mixing_scale"][i])) * whole
+        mixing, e = self.k["mixing"][i], len(self.k["embedding"][0])
+        for j, level in enumerate(levels):
+            part = mixing[j * e : j * e + e]
+            product = dot(part, self.k["embedding"][level])
+            total += summand(product, [self.k["embedding_scale"][level], unit])
+        return int(np.rint(np.float32(total) * (u1 / u0)))
+
+    def rectified(self, values: list[int], reader: str) -> list[int]:
+        """Return values from 0 to what keeps the sums of their reader exact."""
+        limit = (TOTAL - 1) // max(sum(map(abs, row)) for row in self.k[reader])
+        return [min(max(value, 0), limit) for value in values]
+
+    def dense(
+        self, name: str, values: list[int], source: Any, target: Any
+    ) -> list[int]:
         found = []
         for row, scale, bias in zip(
-            k[name], k[f"{name}_scale"], k[f"{name}_bias"], strict=True
+            *(self.k[part] for part in (name, f"{name}_scale", f"{name}_bias")),
+            strict=True,
         ):
-            total = f32(sum(w * v for w, v in zip(row, values, strict=True)))
-            factor, offset = f32(scale) * (target / source), f32(bias) * target
-            found.append(int(np.rint(f32(total * factor) + offset)))
+            factor = np.float32(scale) * (target / source)
+            offset = np.float32(bias) * target
+            product = np.float32(np.float32(dot(row, values)) * factor)
+            found.append(int(np.rint(product + offset)))
         return found
 
-    rows = []
-    for at in range(height * width):
-        y, x = divmod(at, width)
-        levels = [
-            image[(y + dy) * width + x + dx]
-            if y + dy >= 0 and 0 <= x + dx < width
-            else n_levels
-            for dy, dx in seen
-        ]
-        first = []
-        for i, mixing in enumerate(k["mixing"]):
-            unit = f64(f32(k["mixing_scale"][i])) * f64(u[0])
-            total = summand(1, [k["mixing_bias"][i], f64(u[0])])
-            total += summand(k["row"][i][y], [f64(f32(k["row_scale"][i])) * f64(u[0])])
-            total += summand(
-                k["column"][i][x], [f64(f32(k["column_scale"][i])) * f64(u[0])]
-            )
-            for j, level in enumerate(levels):
-                product = sum(
-                    a * b
-                    for a, b in zip(
-                        mixing[j * e : j * e + e], k["embedding"][level], strict=True
-                    )
-                )
-                total += summand(product, [k["embedding_scale"][level], unit])
-            value = int(np.rint(f32(total) * (u[1] / u[0])))
-            first.append(min(max(value, 0), limits[0]))
-        second = [
-            min(max(value, 0), limits[1]) for value in dense("inner", first, u[1], u[2])
-        ]
-        logits = dense("head", second, u[2], f32(1024))
-        e_ = [exponentials[min(max(logits) - one, 16 * 1024)] for one in logits]
-        row = [one * (TOTAL - n_levels) // sum(e_) + 1 for one in e_]
+    def frequencies(self, logits: list[int]) -> list[int]:
+        e = [self.exponentials[min(max(logits) - one, 16 * 1024)] for one in logits]
+        row = [one * (TOTAL - self.n_levels) // sum(e) + 1 for one in e]
         row[logits.index(max(logits))] += TOTAL - sum(row)
-        rows.append(row)
-    return rows
+        return row
+
+
+def dot(a: list[int], b: list[int]) -> int:
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def summand(integers: int, scales: list[float]) -> int:
+    """Return a rounded product: by float32 scales one after the other, then the last."""
+    value = np.float64(integers)
+    for scale in scales[:-1]:
+        value = value * np.float64(np.float32(scale))
+    return int(np.rint(value * scales[-1]))
 
 
 def test_the_engine_is_python_whole_numbers(fitted: Any):
+    by_hand = WholeNumbers(fitted)
     for image in images(3, seed=5):
-        assert rows_of(fitted, [image]).tolist() == by_whole_numbers(fitted, image)
+        assert rows_of(fitted, [image]).tolist() == by_hand.rows(image)
 
 
 def test_wider_carriers_give_the_same_rows(fitted: Any):
@@ -248,8 +268,7 @@ LOWEST = {
 }
 
 
-@pytest.mark.parametrize("kernels", [{}, LOWEST])
-@pytest.mark.parametrize("n_threads", ["1", "2"])
+@pytest.mark.parametrize(("kernels", "n_threads"), [({}, "2"), (LOWEST, "1")])
 def test_fresh_processes_decode_by_the_same_rows(
     fitted: Any, tmp_path: Path, kernels: dict[str, str], n_threads: str
 ):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import SpecError
+from harness import SpecError, Watch
 from harness.registry import load_plugin
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -169,13 +169,13 @@ def test_a_rung_of_a_ladder_does_not_depend_on_the_others():
 
 
 def test_training_on_from_a_checkpoint_is_training_without_a_break(tmp_path: Path):
-    watch = base("recipe").Watch(checkpoint=tmp_path / "state.npz", every=10)
+    watch = Watch(checkpoint=tmp_path / "state.npz", every_seconds=0)
     corpus, model = images(60), small()
     (whole,) = model.train(corpus, [30], seed=1)
     (_,) = model.train(corpus, [20], seed=1, watch=watch)
     assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
     steps: list[int] = []
-    go_on = base("recipe").Watch(
+    go_on = Watch(
         checkpoint=watch.checkpoint, progress=lambda step, _, __: steps.append(step)
     )
     (resumed,) = model.train(corpus, [30], seed=1, watch=go_on)
@@ -184,7 +184,7 @@ def test_training_on_from_a_checkpoint_is_training_without_a_break(tmp_path: Pat
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
-    watch = base("recipe").Watch(checkpoint=tmp_path / "state.npz")
+    watch = Watch(checkpoint=tmp_path / "state.npz")
     list(small().train(images(60), [5], seed=1, watch=watch))
     with pytest.raises(SpecError, match="another run"):
         list(small().train(images(60), [9], seed=2, watch=watch))
@@ -192,11 +192,79 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
 
 def test_progress_is_told_bits_that_fall():
     told: list[tuple[int, int, float]] = []
-    watch = base("recipe").Watch(progress=lambda *now: told.append(now))
+    watch = Watch(progress=lambda *now: told.append(now))
     list(small().train(images(60), [60], seed=0, watch=watch))
     assert [now[:2] for now in told] == [(i, 60) for i in range(1, 61)]
     assert told[0][2] == pytest.approx(math.log2(5), abs=0.5)
     assert told[-1][2] < told[0][2] - 0.3
+
+
+def steps_told(model: Any) -> list[int]:
+    """Return the steps that a fit takes."""
+    steps: list[int] = []
+    watch = Watch(progress=lambda step, _, __: steps.append(step))
+    list(model.trained(images(60), seed=1, watch=watch))
+    return steps
+
+
+def test_passes_are_steps_that_read_so_many_times_the_windows():
+    # 60 windows, 64 in a step: 2.5 passes are 150 windows, 3.2 are 192, three steps both.
+    assert KIND.recipe.batch == 64
+    for passes in (2.5, 3.2):
+        model = small(steps=KIND.steps, passes=passes)
+        assert steps_told(model) == [1, 2, 3]
+    fitted, by_steps = (one.fit(images(60), seed=1) for one in (model, small(steps=3)))
+    assert digest(fitted.learned) == digest(by_steps.learned)
+
+
+def test_seconds_are_as_many_steps_as_learned_says():
+    fitted = small(steps=KIND.steps, seconds=0.1).fit(images(60), seed=1)
+    learned = dict(fitted.learned)
+    (steps_taken,) = learned.pop("steps_taken").tolist()
+    assert steps_taken >= 1
+    assert digest(learned) == digest(
+        small(steps=steps_taken).fit(images(60), seed=1).learned
+    )
+    assert np.isfinite(fitted.code_lengths(images(2))).all()
+
+
+def test_training_ends_at_the_first_step_past_its_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    ticks = iter(range(1000))  # a step starts at an even second and takes one
+    monkeypatch.setattr(base("training").time, "process_time", lambda: next(ticks))
+    assert steps_told(small(steps=KIND.steps, seconds=2.5)) == [1, 2, 3]
+
+
+def test_an_interruption_gives_no_more_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ticks = iter(range(1000))
+    monkeypatch.setattr(base("training").time, "process_time", lambda: next(ticks))
+    model = small(steps=KIND.steps, seconds=5)
+    steps: list[int] = []
+
+    def interrupt(step: int, *_: object) -> None:
+        steps.append(step)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    watch = Watch(progress=interrupt, checkpoint=tmp_path / "state.npz")
+    with pytest.raises(KeyboardInterrupt):
+        list(model.trained(images(60), seed=1, watch=watch))
+    list(model.trained(images(60), seed=1, watch=watch))
+    assert steps == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("other", [{"passes": 1.0}, {"seconds": 0.01}])
+def test_passes_and_seconds_are_of_the_first_fit_and_give_way_to_a_budget(other):
+    model = small(steps=KIND.steps, adapt_steps=2, **other)
+    assert steps_told(model.fit(images(60), seed=0)) == [1, 2]
+    assert steps_told(model.budgeted(4)) == [1, 2, 3, 4]
+    with pytest.raises(SpecError, match="no ladder"):
+        list(model.fit_ladder(images(60), [1, 2], seed=0))
+    (rung,) = model.fit_ladder(images(60), [model.steps], seed=0)  # as a run asks
+    assert rung == model
 
 
 def test_a_fitted_model_adapts_to_what_it_is_fitted_on_next():
@@ -225,7 +293,21 @@ def test_an_unfitted_model_asks_to_be_fitted():
         small().code_lengths([b"\0\1"])
 
 
-@pytest.mark.parametrize("values", [{"size": "7k"}, {"device": "tpu"}, {"steps": -1}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"size": "7k"},
+        {"device": "tpu"},
+        {"steps": -1},
+        {"steps": 7, "passes": 1.0},
+        {"steps": 7, "seconds": 1.0},
+        {"steps": KIND.steps, "passes": 1.0, "seconds": 1.0},
+        {"steps": KIND.steps, "passes": 0.0},
+        {"steps": KIND.steps, "passes": math.inf},
+        {"steps": KIND.steps, "seconds": -1.0},
+        {"steps": KIND.steps, "seconds": math.nan},
+    ],
+)
 def test_illegal_fields_are_refused(values: dict[str, Any]):
     with pytest.raises(SpecError):
         small(**values)
