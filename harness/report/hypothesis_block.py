@@ -188,7 +188,7 @@ def _families(
 def readings(
     records: Sequence[Record], readout: Readout, datasets: Sequence[str]
 ) -> Table:
-    """Return the scores of a readout; without duplicates where a data set has any.
+    """Return the scores of a readout; without duplicates where a draw has any.
 
     A record of a later version of its task stands before one of an earlier; of several
     of one version the last by key. A model with no more features than the common
@@ -200,14 +200,14 @@ def readings(
         small = replace(readout, score=bare)
         plain = _readings(records, small, "") | plain
         dedup = _readings(records, small, DEDUPLICATED) | dedup
-    has_duplicates = {dataset for _, dataset, _ in dedup}
+    has_duplicates = {cell[1:] for cell in dedup}  # (data set, draw)
     if not readout.strict:
-        has_duplicates -= {cell[1] for cell in plain if cell not in dedup}
+        has_duplicates -= {cell[1:] for cell in plain if cell not in dedup}
     values: dict[tuple[str, str], dict[int, Value]] = defaultdict(dict)
     ambiguous = 0
     for source, wanted in ((plain, False), (dedup, True)):
         for (compressor, dataset, draw), candidates in source.items():
-            if dataset in datasets and (dataset in has_duplicates) == wanted:
+            if dataset in datasets and ((dataset, draw) in has_duplicates) == wanted:
                 latest = max(version for _, _, version in candidates)
                 current = [value for value in candidates if value[2] == latest]
                 values[compressor, dataset][draw] = max(current, key=lambda v: v[1])

@@ -58,6 +58,24 @@ def test_other_rates_fall_back_on_all_samples_where_one_has_no_code_without_dupl
     assert isolated.block.rate.tolist() == [[-2.0], [-2.0]]
 
 
+def test_a_draw_without_duplicates_counts_as_it_is_beside_one_that_has_some(made):
+    metrics = (
+        [made.score("balanced_accuracy", 0.5)],
+        [
+            made.score("balanced_accuracy", 0.9),
+            made.score("balanced_accuracy_dedup", 0.7),
+        ],
+    )
+    records = [
+        made.record("a", "f", "set0", task, scores, draw=draw)
+        for draw, metric in enumerate(metrics)
+        for task, scores in (("rates", made.rates(2.0)), ("class_adapt", metric))
+    ]
+    two = made.registration(datasets=["set0"], draws=2)
+    found = claim_block(records, two, made.g)
+    assert found.block.metric.tolist() == [[pytest.approx((0.5 + 0.7) / 2)]]
+
+
 def test_a_later_version_of_a_task_stands_before_an_earlier(made):
     coded = [
         made.record("a", "f", "set0", "rates", made.rates(v), version=v) for v in (2, 1)
