@@ -1,5 +1,6 @@
 """Checkpoints of networks: what is read from records, correlations, the figure."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -28,10 +29,11 @@ LAYERS = ("in", "one", "two", "out")
 
 
 def published(suite):
-    path = RESULTS / suite / "records.jsonl"
+    path = RESULTS / suite / "records.jsonl.gz"
     if not path.exists():
         pytest.skip(f"no published records of {suite}")
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    with gzip.open(path, "rt") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def score(name, value, **about):
