@@ -164,7 +164,8 @@ def _tasks_of(column: Column, name: str, *, is_baseline: bool) -> list[str]:
     if not is_baseline:
         return [column.task]
     fits = column.task in ("rates", name.removeprefix("ngram_").rstrip("s") + "_probe")
-    return [BASELINE] if fits or column.task == "class_scratch" else []
+    reads_samples = column.task in ("class_scratch", "layer_probe")
+    return [BASELINE] if fits or reads_samples else []
 
 
 def _mean(chosen: pd.DataFrame) -> float:

@@ -17,8 +17,15 @@ LEGEND = (
     "decoded in a fresh process. Balanced accuracy of: class, the class whose text makes "
     "a sample shortest; landmark, a probe on how much shards of train help; NCD, the "
     "nearest neighbour; layer, a probe on hidden states. Brackets, or \u00b1 half their "
-    "width: 95 %, given this split. Definitions: docs/method.md."
+    "width: 95 %, {given}. Definitions: docs/method.md."
 )
+
+
+def legend(table: pd.DataFrame) -> str:
+    """Return how to read the leaderboards of a table of `frame`."""
+    n_draws = int(table["draw"].nunique())
+    several = f"over test samples and {n_draws} draws"
+    return LEGEND.format(given=several if n_draws > 1 else "given this split")
 
 
 def wide_console() -> Console:
@@ -35,7 +42,7 @@ def print_tables(table: pd.DataFrame, console: Console) -> None:
         for remark, names in _by_remark(board).items():
             console.print(f"  {remark}: {', '.join(names)}", highlight=False)
         console.print()
-    console.print(LEGEND, highlight=False)
+    console.print(legend(table), highlight=False)
 
 
 def markdown(table: pd.DataFrame, ladders: pd.DataFrame, answer: str) -> str:
@@ -66,7 +73,7 @@ def markdown(table: pd.DataFrame, ladders: pd.DataFrame, answer: str) -> str:
         parts += _ladder_parts(ladder_table(rows, str(dataset)))
     if not table["official"].all():
         parts.insert(0, "**Unofficial: run with --limit or --seed.**")
-    return "\n\n".join([*parts, LEGEND, answer]) + "\n"
+    return "\n\n".join([*parts, legend(table), answer]) + "\n"
 
 
 def _ladder_parts(table: tuple[tuple[str, ...], ...]) -> list[str]:
