@@ -30,7 +30,9 @@ BITPROBE = Path(sys.executable).parent / "bitprobe"
 REGISTRY = load_registry()
 MODEL = REGISTRY.parse("pixel_transformer(size='10k', shape=(8, 8), levels=17)")
 TRAINED = sorted(
-    name for name, entry in REGISTRY.entries.items() if issubclass(entry.kind, Trains)
+    name
+    for name, entry in REGISTRY.entries.items()
+    if entry.kind is not None and issubclass(entry.kind, Trains)
 )
 DIGITS = list(load_dataset("digits").train.samples[:40])
 RUNGS = (8, 120)
