@@ -29,9 +29,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import TOTAL_FREQUENCY, HarnessError, artifact, coding
+from harness import TOTAL_FREQUENCY, HarnessError
+from harness.contract import artifact, coding
+from harness.contract.registry import Registry, load_registry
 from harness.data.load import load_dataset
-from harness.registry import Registry, load_registry
 
 N_STREAMS, N_SYMBOLS = 70, 32
 BATCHES = (1, 7, 64, N_STREAMS)

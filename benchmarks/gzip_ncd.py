@@ -239,7 +239,7 @@ def gzip_loop(train: list[str], test: list[str]) -> Matrix:
 
 def bitprobe(train: list[str], test: list[str]) -> Matrix:
     """Return the distances by the plugin `gzip`."""
-    from harness.registry import builtin_folder, load_plugin
+    from harness.contract.registry import builtin_folder, load_plugin
 
     kinds = {e.name: e.kind for e in load_plugin(builtin_folder() / "deflate")}
     codec = kinds["gzip"]()  # type: ignore[misc]  # a plugin of ours that loads

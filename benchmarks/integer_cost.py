@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.compressor import hyperparameters
+from harness.contract.compressor import hyperparameters
+from harness.contract.registry import Registry, load_registry
 from harness.data.dataset import subset
 from harness.data.load import load_dataset
-from harness.registry import Registry, load_registry
 
 GOAL_PERCENT = 0.1
 PIECE_BYTES = 256

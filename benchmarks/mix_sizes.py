@@ -7,11 +7,11 @@ at hand is left out. Every code is decoded here and compared.
 
 from collections.abc import Iterator
 
-from harness.compressor import Codec
+from harness.contract.compressor import Codec
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset
 from harness.data.load import load_dataset
 from harness.errors import DatasetError, UnavailableError
-from harness.registry import load_registry
 
 SPECS = (
     "mix",

@@ -20,12 +20,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import artifact, coding
-from harness.compressor import Compressor
+from harness.contract import artifact, coding
+from harness.contract.compressor import Compressor
+from harness.contract.registry import Registry, load_registry
 from harness.data.dataset import Dataset, subset
 from harness.data.load import load_dataset
 from harness.errors import UnavailableError
-from harness.registry import Registry, load_registry
 from harness.units import bits_to_bytes
 
 XZ = "xz(preset=9, extreme=True)"

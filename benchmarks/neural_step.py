@@ -21,9 +21,10 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 from torch.nn import functional
 
-from harness import START, CodingError, coding
+from harness import START, CodingError
+from harness.contract import coding
+from harness.contract.registry import builtin_folder, load_plugin
 from harness.data.load import load_dataset
-from harness.registry import builtin_folder, load_plugin
 
 STREAMS = {1: 300, 64: 60, 500: 30}
 """Streams, and symbols of each."""

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compressor import hyperparameters
+from harness.contract.compressor import hyperparameters
+from harness.contract.registry import Registry, load_registry
 from harness.data.load import load_dataset
-from harness.registry import Registry, load_registry
 
 CANDIDATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 

@@ -8,40 +8,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.compressor import (
+    from harness.contract.compressor import (
+        FREQUENCY_BITS,
         START,
         TOTAL_FREQUENCY,
+        Arrays,
+        Bits,
         Codec,
         Compressor,
         Generates,
         Represents,
         Stepwise,
+        check_alphabet,
+        coding_order,
+        hyperparameters,
+        read_varint,
+        shared_length,
+        steps_of,
+        varint,
     )
+    from harness.contract.hookspecs import hookimpl
+    from harness.contract.training import Trains, Watch
     from harness.errors import CodingError, HarnessError, NotApplicableError, SpecError
-    from harness.hookspecs import hookimpl
-    from harness.training import Trains, Watch
+    from harness.units import BITS_PER_BYTE, bits_to_bytes
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "START": "compressor",
-    "TOTAL_FREQUENCY": "compressor",
-    "Codec": "compressor",
-    "Compressor": "compressor",
-    "Generates": "compressor",
-    "Represents": "compressor",
-    "Stepwise": "compressor",
-    "CodingError": "errors",
-    "HarnessError": "errors",
-    "NotApplicableError": "errors",
-    "SpecError": "errors",
-    "Trains": "training",
-    "Watch": "training",
-    "hookimpl": "hookspecs",
-}
+_HOMES = (
+    *("errors", "units"),
+    *("contract.hookspecs", "contract.compressor", "contract.training"),
+)
+"""Modules that the names below come from, lightest first."""
+
 __all__ = [
+    "BITS_PER_BYTE",
+    "FREQUENCY_BITS",
     "START",
     "TOTAL_FREQUENCY",
+    "Arrays",
+    "Bits",
     "Codec",
     "CodingError",
     "Compressor",
@@ -53,12 +58,23 @@ __all__ = [
     "Stepwise",
     "Trains",
     "Watch",
+    "bits_to_bytes",
+    "check_alphabet",
+    "coding_order",
     "hookimpl",
+    "hyperparameters",
+    "read_varint",
+    "shared_length",
+    "steps_of",
+    "varint",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        msg = f"module 'harness' has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"harness.{_HOMES[name]}"), name)
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"harness.{home}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    msg = f"module 'harness' has no attribute {name!r}"
+    raise AttributeError(msg)

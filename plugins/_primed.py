@@ -81,7 +81,7 @@ def suffix_codes(
     recipe: Recipe, prefix: bytes, samples: Sequence[bytes]
 ) -> list[bytes]:
     """Return each sample's code by the suffix route, as `pack_after` writes it."""
-    from harness.compressor import shared_length, varint
+    from harness import shared_length, varint
 
     # What the prefix let out before its end is common to all.
     _, (end, *tails) = tails_after(recipe, prefix, [b"", *samples])

@@ -16,8 +16,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Codec, CodingError, SpecError, hookimpl
-from harness.compressor import read_varint, varint
+from harness import Codec, CodingError, SpecError, hookimpl, read_varint, varint
 
 Pixels = NDArray[np.uint8]
 

@@ -7,9 +7,7 @@ from typing import Any
 import lz4.block
 import numpy as np
 
-from harness import Codec, SpecError, hookimpl
-from harness.compressor import Bits
-from harness.units import BITS_PER_BYTE
+from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
 WINDOW_BYTES = 65535
 """An offset has 16 bits."""

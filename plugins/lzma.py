@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Codec, SpecError, hookimpl
-from harness.compressor import read_varint, shared_length, varint
+from harness import Codec, SpecError, hookimpl, read_varint, shared_length, varint
 
 from ._primed import Recipe, suffix_codes
 

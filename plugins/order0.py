@@ -11,9 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Codec, hookimpl
-from harness.compressor import Bits
-from harness.units import BITS_PER_BYTE
+from harness import BITS_PER_BYTE, Bits, Codec, hookimpl
 
 N_SYMBOLS = 256
 HALF, QUARTER, TOP = 1 << 31, 1 << 30, (1 << 32) - 1

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import cramjam
 
-from harness import Codec, hookimpl
-from harness.compressor import read_varint, varint
+from harness import Codec, hookimpl, read_varint, varint
 
 BLOCK_BYTES = 65536
 

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from harness import Codec, SpecError, hookimpl
-from harness.compressor import Bits
-from harness.units import BITS_PER_BYTE
+from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
 LONGEST_LOG = 27
 """What every decoder accepts."""

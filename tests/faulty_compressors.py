@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness import Codec, Generates, Represents, Stepwise, hookimpl
-from harness.compressor import Bits, coding_order
+from harness.contract.compressor import Bits, coding_order
 
 TOTAL = 1 << 24
 

@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Stepwise, Trains
-from harness.blocks import (
+from harness.contract.coding import code_after, decode_after, encode
+from harness.contract.compressor import TOTAL_FREQUENCY
+from harness.contract.online_code import (
     N_KEPT,
     Learner,
     Schedule,
@@ -29,10 +31,8 @@ from harness.blocks import (
     online,
     sample_spans,
 )
-from harness.coding import code_after, decode_after, encode
-from harness.compressor import TOTAL_FREQUENCY
+from harness.contract.registry import load_registry
 from harness.errors import CodingError, ContainerError, NotApplicableError
-from harness.registry import load_registry
 
 BITPROBE = Path(sys.executable).parent / "bitprobe"
 LEVELS = 16

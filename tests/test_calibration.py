@@ -5,11 +5,11 @@ from functools import cache
 
 import pytest
 
-from harness.artifact import identity
-from harness.coding import code_stream
+from harness.contract.artifact import identity
+from harness.contract.coding import code_stream
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
 from harness.data.load import load_dataset
-from harness.registry import load_registry
 
 REGISTRY = load_registry()
 SOURCES = ["iid", "markov2", "xor3", "hidden_markov"]

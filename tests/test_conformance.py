@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness import Codec, Stepwise, coding
+from harness import Codec, Stepwise
 from harness.conformance import (
     CHECKS,
     Finding,
@@ -16,8 +16,9 @@ from harness.conformance import (
     checks_for,
     run_checks,
 )
+from harness.contract import coding
+from harness.contract.registry import Entry, load_plugin
 from harness.errors import ConformanceError, HarnessError, UsageError
-from harness.registry import Entry, load_plugin
 
 HERE = Path(__file__).parent / "faulty_compressors.py"
 KINDS: dict[str, Any] = {entry.name: entry.kind for entry in load_plugin(HERE)}

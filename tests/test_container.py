@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import CodingError, Stepwise, coding
-from harness.compressor import read_varint, varint
+from harness import CodingError, Stepwise
+from harness.contract import coding
+from harness.contract.compressor import read_varint, varint
+from harness.contract.registry import load_registry
 from harness.errors import ContainerError
-from harness.registry import load_registry
 
 REFUSED = (CodingError, ContainerError)
 ARTIFACT = b"artifact"

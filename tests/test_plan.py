@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
+from harness.contract.registry import load_registry
 from harness.errors import SuiteError
-from harness.job import FIT, Job, Subject, from_json, to_json
-from harness.plan import Plan, Selection, plan
-from harness.registry import load_registry
+from harness.planning.plan import Plan, Selection, plan
+from harness.planning.suite import Suite
+from harness.records.job import FIT, Job, Subject, from_json, to_json
 from harness.run.order import longest_first
-from harness.suite import Suite
 
 REGISTRY = load_registry()
 SUITE = {

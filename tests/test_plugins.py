@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compressor import Codec, Compressor
 from harness.conformance import check_all
-from harness.registry import load_registry, parse_spec
+from harness.contract.compressor import Codec, Compressor
+from harness.contract.registry import load_registry, parse_spec
 
 REGISTRY = load_registry()
 UNNAMED = {"pretrained"}

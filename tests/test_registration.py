@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from harness.commands.report import folder_hypothesis
 from harness.errors import StoreError
-from harness.published import folder_hypothesis
-from harness.registration import (
+from harness.planning.preregistration import (
     Claim,
     Registered,
     Registration,
@@ -16,8 +16,8 @@ from harness.registration import (
     register,
     why_exploratory,
 )
-from harness.store import RECORD_FORMAT
-from harness.suite import suites_folder
+from harness.planning.suite import suites_folder
+from harness.records.store import RECORD_FORMAT
 
 CLAIMS = [Claim(name="G", task="class_adapt"), Claim(name="R", task="layer_probe")]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.new import write_plugin
+from harness.contract.registry import load_plugin
 from harness.errors import PluginError
-from harness.registry import load_plugin
-from harness.scaffold import write_plugin
 
 
 @pytest.mark.parametrize("what", ["codec", "model"])

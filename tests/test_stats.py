@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from harness import stats
+from harness.statistics import samples as stats
 
 LABELS = np.array([0] * 60 + [1] * 30 + [2] * 10)
 RNG_SEED = 11

@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.job import FIT
-from harness.plan import Plan, Selection, plan
-from harness.registry import load_registry
-from harness.suite import load_suite, suite_names
+from harness.contract.registry import load_registry
+from harness.planning.plan import Plan, Selection, plan
+from harness.planning.suite import load_suite, suite_names
+from harness.records.job import FIT
 
 REGISTRY = load_registry()
 REGISTERED = [name for name in suite_names() if load_suite(name).hypothesis]

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import CodingError, artifact, coding
+from harness import CodingError
 from harness.cli import main
-from harness.compressor import varint
+from harness.commands.files import Files, compress_file, decompress_file, fit_to, held
+from harness.contract import artifact, coded_file, coding
+from harness.contract.coded_file import Layout, compress, decompress, default_layout
+from harness.contract.compressor import varint
+from harness.contract.registry import load_registry
 from harness.data.dataset import subset
 from harness.data.load import load_dataset
 from harness.errors import ContainerError, StoreError, UsageError
-from harness.registry import load_registry
-from harness.tool import coded_file
-from harness.tool.coded_file import Layout, compress, decompress, default_layout
-from harness.tool.files import Files, compress_file, decompress_file, fit_to, held
 
 BITPROBE = Path(sys.executable).parent / "bitprobe"
 REGISTRY = load_registry()

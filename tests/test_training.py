@@ -15,16 +15,17 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import SpecError, Trains, Watch, artifact
+from harness import SpecError, Trains, Watch
 from harness.cli import main
+from harness.commands.files import checkpoint_of, fit_to
+from harness.contract import artifact
+from harness.contract.registry import load_registry
 from harness.data.load import load_dataset
-from harness.job import Job, to_json
-from harness.plan import Selection, plan
-from harness.registry import load_registry
+from harness.planning.plan import Selection, plan
+from harness.planning.suite import load_suite
+from harness.records.job import Job, to_json
+from harness.records.store import Store
 from harness.run import runner, worker
-from harness.store import Store
-from harness.suite import load_suite
-from harness.tool.files import checkpoint_of, fit_to
 
 BITPROBE = Path(sys.executable).parent / "bitprobe"
 REGISTRY = load_registry()
@@ -290,7 +291,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 FIT_WITH_CTRL_C = """
 import os, signal, sys
-from harness import training
+from harness.contract import training
 class Watch(training.Watch):
     def __init__(self, *, progress, **others):
         def told(step, *now):

@@ -7,7 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from harness.cli import parts, results, tool
+from harness.cli import files, resources, runs
 from harness.errors import HarnessError, UsageError
 
 app = typer.Typer(
@@ -16,22 +16,22 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-app.command("run")(results.run_suite)
-app.command("report")(results.report)
-app.command("hypothesis")(results.hypothesis)
-app.command("joint")(results.joint)
-app.command("figures")(results.figures)
-app.command("compare")(results.compare)
-app.command("list")(parts.list_parts)
-app.command("fetch")(parts.fetch)
-app.command("audit")(parts.audit)
-app.command("check")(parts.check)
-app.command("new")(parts.new)
-app.command("fit")(tool.fit)
-app.command("compress")(tool.compress)
-app.command("decompress")(tool.decompress)
-app.command("complete")(tool.complete)
-app.command("doctor")(parts.doctor)
+app.command("run")(runs.run_suite)
+app.command("report")(runs.report)
+app.command("hypothesis")(runs.hypothesis)
+app.command("joint")(runs.joint)
+app.command("figures")(runs.figures)
+app.command("compare")(runs.compare)
+app.command("list")(resources.list_parts)
+app.command("fetch")(resources.fetch)
+app.command("audit")(resources.audit)
+app.command("check")(resources.check)
+app.command("new")(resources.new)
+app.command("fit")(files.fit)
+app.command("compress")(files.compress)
+app.command("decompress")(files.decompress)
+app.command("complete")(files.complete)
+app.command("doctor")(resources.doctor)
 
 
 INTERRUPTED = 130

@@ -15,19 +15,19 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from harness.compressor import Compressor, spec_of
 from harness.conformance import fresh, lengths, models, roundtrip
 from harness.conformance.declared import WINDOW, declaration_check
 from harness.conformance.roundtrip import LONG_BYTES
 from harness.conformance.subject import Check, Finding, Status, Subject, one_line
-from harness.errors import ConformanceError, PluginError
-from harness.registry import (
+from harness.contract.compressor import Compressor, spec_of
+from harness.contract.registry import (
     BUILTIN_PACKAGE,
     Entry,
     load_plugin,
     load_registry,
     parse_spec,
 )
+from harness.errors import ConformanceError, PluginError
 
 __all__ = [
     "CHECKS",

@@ -8,7 +8,9 @@ from dataclasses import MISSING, fields
 from importlib.metadata import PackageNotFoundError
 from typing import ClassVar, get_args, get_origin, get_type_hints
 
-from harness.compressor import (
+from harness.conformance import inputs
+from harness.conformance.subject import Check, Subject, attempt, fail, one_line
+from harness.contract.compressor import (
     Codec,
     Compressor,
     Determinism,
@@ -17,10 +19,8 @@ from harness.compressor import (
     hyperparameters,
     spec_of,
 )
-from harness.conformance import inputs
-from harness.conformance.subject import Check, Subject, attempt, fail, one_line
+from harness.contract.registry import Entry, Registry, versions_of
 from harness.errors import HarnessError
-from harness.registry import Entry, Registry, versions_of
 
 NEEDS = {"fit", "gpu"}
 BLOCK_BYTES = 1024

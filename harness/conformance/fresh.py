@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from harness import artifact
-from harness.compressor import Compressor, Stepwise
 from harness.conformance import models
 from harness.conformance.lengths import same_lengths
 from harness.conformance.subject import (
@@ -32,8 +30,10 @@ from harness.conformance.subject import (
     tolerance,
     without_bitstream,
 )
+from harness.contract import artifact
+from harness.contract.compressor import Compressor, Stepwise
+from harness.contract.registry import Registry, load_plugin
 from harness.errors import PluginError
-from harness.registry import Registry, load_plugin
 
 TIMEOUT_SECONDS = 300
 _RUN = "from harness.conformance.fresh import answer_request; answer_request()"

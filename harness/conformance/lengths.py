@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness import coding
-from harness.compressor import Bits, Codec, Stepwise
 from harness.conformance.subject import (
     Check,
     State,
@@ -19,6 +17,8 @@ from harness.conformance.subject import (
     tolerance,
     without_bitstream,
 )
+from harness.contract import coding
+from harness.contract.compressor import Bits, Codec, Stepwise
 from harness.units import bits_to_bytes, bytes_to_bits
 
 EXCESS_SHARE, EXCESS_BITS = 0.005, 64.0

@@ -9,14 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.coding import check_frequencies
-from harness.compressor import (
-    TOTAL_FREQUENCY,
-    Compressor,
-    Generates,
-    Represents,
-    Stepwise,
-)
 from harness.conformance import inputs
 from harness.conformance.subject import (
     Check,
@@ -25,6 +17,14 @@ from harness.conformance.subject import (
     attempt,
     fail,
     not_stepwise,
+)
+from harness.contract.coding import check_frequencies
+from harness.contract.compressor import (
+    TOTAL_FREQUENCY,
+    Compressor,
+    Generates,
+    Represents,
+    Stepwise,
 )
 from harness.errors import CodingError
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness import artifact
-from harness.compressor import Arrays, Compressor, hyperparameters, shared_length
 from harness.conformance import inputs
 from harness.conformance.inputs import Case
 from harness.conformance.subject import (
@@ -19,6 +17,13 @@ from harness.conformance.subject import (
     attempt,
     fail,
     without_bitstream,
+)
+from harness.contract import artifact
+from harness.contract.compressor import (
+    Arrays,
+    Compressor,
+    hyperparameters,
+    shared_length,
 )
 
 

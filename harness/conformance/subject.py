@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from harness import artifact, coding
-from harness.compressor import Bits, Codec, Compressor, Stepwise
 from harness.conformance import inputs
 from harness.conformance.inputs import Case
+from harness.contract import artifact, coding
+from harness.contract.compressor import Bits, Codec, Compressor, Stepwise
+from harness.contract.training import Trains, with_budget
 from harness.errors import ConformanceError
-from harness.training import Trains, with_budget
 
 SEED = 0
 EXACT_CLASSES = ("isa", "device")

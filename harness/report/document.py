@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.report.frame import COLUMNS, frame
-from harness.report.ladders import ladder_points
-from harness.report.render import markdown
+from harness.analysis.ladders import ladder_points
+from harness.analysis.score_table import COLUMNS, frame
+from harness.report.terminal import markdown
 
 Records = Sequence[Mapping[str, Any]]
 

@@ -12,11 +12,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.report import charts
-from harness.report.boards import boards
-from harness.report.estimates import families
-from harness.report.ladder_charts import accuracy_by_layer
-from harness.report.ladders import WORDS, correlations, ladder_table
+from harness.analysis.boards import boards
+from harness.analysis.estimates import families
+from harness.analysis.ladders import WORDS, correlations, ladder_table
+from harness.report.charts import leaderboard as charts
+from harness.report.charts.ladders import accuracy_by_layer
 
 QUESTION = "Does better compression give better representations?"
 SCATTER_WORDS = (
@@ -51,8 +51,8 @@ def html_page(
     The same arguments give the same bytes. Everything that comes from records is escaped.
 
     Args:
-        table: `harness.report.frame.frame(records)`.
-        ladders: `harness.report.ladders.ladder_points(records)`.
+        table: `harness.analysis.score_table.frame(records)`.
+        ladders: `harness.analysis.ladders.ladder_points(records)`.
         title: of the page, such as the suite's title.
         answer: the answer to the question, in words; the question may stand before it.
         provenance: what the page says of its origin, in this order: suite, seeds, versions.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.joint_claims import claims, transfer_claim
-from harness.report.joint_tables import (
+from harness.analysis.joint_claims import claims, transfer_claim
+from harness.analysis.joint_tables import (
     BEYOND,
     KINDS,
     Records,

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from harness.data.card import load_card
 from harness.data.fetch import cache_folder, write_atomic
-from harness.job import FIT, Job
-from harness.store import Store
+from harness.records.job import FIT, Job
+from harness.records.store import Store
 
 HISTORY_FILE = "seconds.json"
 SECONDS_PER_SAMPLE = 5e-4

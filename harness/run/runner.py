@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.job import FIT, Job, to_json
+from harness.records.job import FIT, Job, to_json
+from harness.records.store import Store
 from harness.run.isolate import Server
-from harness.store import Store
 
 Progress = Callable[[Job, str], None]
 

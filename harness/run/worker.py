@@ -14,19 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from harness import artifact, coding
-from harness.blocks import Learner, Schedule, decode_blocks, learner_of, online
-from harness.compressor import Compressor
+from harness.contract import artifact, coding
+from harness.contract.compressor import Compressor
+from harness.contract.online_code import (
+    Learner,
+    Schedule,
+    decode_blocks,
+    learner_of,
+    online,
+)
+from harness.contract.registry import Registry, load_origin
+from harness.contract.training import Trains, Watch
 from harness.data.dataset import Dataset, subset
 from harness.data.load import load_dataset
 from harness.errors import NotApplicableError, UnavailableError
-from harness.job import BASELINE, FIT, Job, from_json
-from harness.registry import Registry, load_origin
+from harness.records.job import BASELINE, FIT, Job, from_json
 from harness.tasks import baseline
 from harness.tasks.catalog import TASKS
 from harness.tasks.outcome import Coded, Outcome
 from harness.tasks.task import Inputs
-from harness.training import Trains, Watch
 
 
 def perform(request: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from harness.tasks.landmark_probe import (
     shard_samples,
 )
 from harness.tasks.outcome import Outcome, Score
-from harness.tasks.probe import Features, probe_scores
+from harness.tasks.probing.scores import Features, probe_scores
 
 METHODS = (
     "majority",

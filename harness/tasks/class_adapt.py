@@ -6,6 +6,7 @@ class follows train in the prefix, and drives it out where the class fills the w
 
 from __future__ import annotations
 
+from harness.contract.training import with_budget
 from harness.tasks.class_code import (
     ClassCodes,
     Parameters,
@@ -16,7 +17,6 @@ from harness.tasks.class_code import (
 )
 from harness.tasks.outcome import Outcome
 from harness.tasks.task import Inputs, Task
-from harness.training import with_budget
 
 
 def run(inputs: Inputs, parameters: Parameters) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.contract.training import with_budget
 from harness.tasks.class_code import (
     ClassCodes,
     Parameters,
@@ -15,7 +16,6 @@ from harness.tasks.class_code import (
 )
 from harness.tasks.outcome import Outcome
 from harness.tasks.task import Inputs, Task
-from harness.training import with_budget
 
 
 def run(inputs: Inputs, parameters: Parameters) -> Outcome:

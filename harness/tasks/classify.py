@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import stats
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
+from harness.statistics import samples as stats
 from harness.tasks.outcome import Score
 
 DEDUPLICATED = "_dedup"

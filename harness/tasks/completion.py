@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import stats
-from harness.compressor import Generates, Stepwise
+from harness.contract.compressor import Generates, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import ConformanceError, NotApplicableError, SuiteError
+from harness.statistics import samples as stats
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.probing.logistic import (
     COMMON_DIMENSION,

@@ -2,7 +2,7 @@
 
 All codes are online codes from nothing, written and counted: C(Y), C(Y|X), C(XY), and the
 same with X and Y changed over. A compressor without a conditional code has C(XY) only.
-Networks go by blocks, C(Y|X) from the state after X (`harness.blocks`).
+Networks go by blocks, C(Y|X) from the state after X (`harness.contract.online_code`).
 The idea is that of Cilibrasi and Vitanyi 2005, "Clustering by compression"; regret on
 unrelated X asks whether what was read before can do harm.
 """
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import stats
-from harness.blocks import Learner, online
-from harness.coding import code_after
-from harness.compressor import Compressor, Stepwise
-from harness.data.pairs import Pair, PairPlan, draw_pairs
+from harness.contract.coding import code_after
+from harness.contract.compressor import Compressor, Stepwise
+from harness.contract.online_code import Learner, online
 from harness.errors import NotApplicableError, SuiteError
+from harness.statistics import samples as stats
 from harness.tasks.outcome import Coded, Outcome, Score
+from harness.tasks.pairs import Pair, PairPlan, draw_pairs
 from harness.tasks.prequential import learner_for
 from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bytes_to_bits

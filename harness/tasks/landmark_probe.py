@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import stats
-from harness.compressor import Bits, Compressor
+from harness.contract.compressor import Bits, Compressor
+from harness.contract.training import with_budget
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError, SuiteError
+from harness.statistics import samples as stats
 from harness.tasks.class_code import require_route
 from harness.tasks.outcome import Outcome, Score
-from harness.tasks.probe import Features, probe_scores
+from harness.tasks.probing.scores import Features, probe_scores
 from harness.tasks.task import Inputs, Task, check_budget
-from harness.training import with_budget
 
 SHARD_BYTES = 4096
 N_SHARDS = 64

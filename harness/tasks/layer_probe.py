@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compressor import Compressor, Represents, hyperparameters
+from harness.contract.compressor import Compressor, Represents, hyperparameters
 from harness.data.dataset import Dataset
 from harness.errors import ConformanceError, NotApplicableError
 from harness.tasks.classify import require_labels
 from harness.tasks.outcome import Outcome, Score
-from harness.tasks.probe import PCA_SUFFIX, Features, probe_scores
 from harness.tasks.probing.logistic import Floats
+from harness.tasks.probing.scores import PCA_SUFFIX, Features, probe_scores
 from harness.tasks.task import Inputs, Task
 
 Pooled = NDArray[np.float32]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from harness.blocks import Schedule
+from harness.contract.online_code import Schedule
 
 Realised = Literal["decoded", "subset", "likelihood", ""]
 

@@ -1,7 +1,7 @@
 """Train and test from nothing, as one stream (SCIENCE: prequential_bpb; Dawid 1984).
 
 What learns while it codes pays for its own learning: no artifact, nothing given. Networks
-go by blocks (`harness.blocks`), and are fitted again by whoever decodes.
+go by blocks (`harness.contract.online_code`), and are fitted again by whoever decodes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.blocks import (
+from harness.contract.coding import NO_ARTIFACT, code_stream
+from harness.contract.compressor import Compressor, Stepwise
+from harness.contract.online_code import (
     Learner,
     Schedule,
     encode_blocks,
@@ -17,8 +19,6 @@ from harness.blocks import (
     needs_blocks,
     sample_spans,
 )
-from harness.coding import NO_ARTIFACT, code_stream
-from harness.compressor import Compressor, Stepwise
 from harness.errors import NotApplicableError
 from harness.tasks.outcome import Coded, Outcome, Score
 from harness.tasks.task import Inputs, Task, check_budget

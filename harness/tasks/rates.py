@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.artifact import identity
-from harness.coding import NO_ARTIFACT, code_each, code_stream
-from harness.compressor import Bits, Codec, Compressor, Stepwise
+from harness.contract.artifact import identity
+from harness.contract.coding import NO_ARTIFACT, code_each, code_stream
+from harness.contract.compressor import Bits, Codec, Compressor, Stepwise
 from harness.data.dataset import Dataset
-from harness.stats import ratio_interval
+from harness.statistics.samples import ratio_interval
 from harness.tasks.classify import DEDUPLICATED
 from harness.tasks.outcome import Coded, Outcome, Realised, Score
 from harness.tasks.task import Inputs, NoParameters, Task

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import coding
-from harness.compressor import Compressor
+from harness.contract import coding
+from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.tasks.outcome import Outcome, Score

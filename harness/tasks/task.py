@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.compressor import Compressor
+from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import SuiteError
 from harness.tasks.outcome import Outcome

@@ -13,11 +13,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import stats
-from harness.coding import join
-from harness.compressor import Compressor
+from harness.contract.coding import join
+from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
-from harness.data.pairs import (
+from harness.errors import NotApplicableError, SuiteError
+from harness.statistics import samples as stats
+from harness.tasks.class_code import class_lengths, require_route
+from harness.tasks.classify import tied_credit
+from harness.tasks.joint import BEYOND, Coder
+from harness.tasks.outcome import Outcome, Score
+from harness.tasks.pairs import (
     WHOLE,
     distinct,
     first_samples,
@@ -26,11 +31,6 @@ from harness.data.pairs import (
     rule_of,
     text,
 )
-from harness.errors import NotApplicableError, SuiteError
-from harness.tasks.class_code import class_lengths, require_route
-from harness.tasks.classify import tied_credit
-from harness.tasks.joint import BEYOND, Coder
-from harness.tasks.outcome import Outcome, Score
 from harness.tasks.prequential import learner_for
 from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bits_per_byte

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compressor import Compressor, Stepwise
+from harness.contract.compressor import Compressor, Stepwise
 from harness.errors import NotApplicableError, SuiteError
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.task import Inputs, Task

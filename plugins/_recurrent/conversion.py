@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.compressor import Arrays
+from harness import Arrays
 
 from .._torch.quantise import dequantise, quantise_rows
 from .architecture import Architecture

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import START
-from harness.compressor import Arrays
+from harness import START, Arrays
 
 from .._torch.batches import Ints
 from .._torch.compiled import fill_frequencies

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compressor import Arrays
+from harness import Arrays
 
 from .._torch.batches import Ints
 from .._torch.model import Engine, NeuralModel

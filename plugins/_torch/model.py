@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import START, TOTAL_FREQUENCY, SpecError, Trains, Watch
-from harness.compressor import (
+from harness import (
+    START,
+    TOTAL_FREQUENCY,
     Arrays,
     Generates,
     Represents,
+    SpecError,
     Stepwise,
+    Trains,
+    Watch,
     check_alphabet,
     coding_order,
     hyperparameters,

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.compressor import Arrays
+from harness import Arrays
 
 from .._torch.quantise import dequantise, quantise_rows
 from .architecture import Architecture

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compressor import Arrays
+from harness import Arrays
 
 from .._torch.quantise import LARGEST_EXACT, activation_limit
 from .._torch.tables import LOGIT_UNITS, exp_table, gelu_table

@@ -13,8 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import NotApplicableError, SpecError, Watch
-from harness.compressor import Arrays, Bits
+from harness import Arrays, Bits, NotApplicableError, SpecError, Watch
 
 from .._torch.batches import Ints, philox
 from .._torch.model import PixelModel, Running

@@ -16,12 +16,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import SpecError, Stepwise, hookimpl
-from harness.compressor import (
+from harness import (
     FREQUENCY_BITS,
     Bits,
+    SpecError,
+    Stepwise,
     check_alphabet,
     coding_order,
+    hookimpl,
     steps_of,
 )
 

@@ -11,8 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import START, TOTAL_FREQUENCY
-from harness.compressor import FREQUENCY_BITS
+from harness import FREQUENCY_BITS, START, TOTAL_FREQUENCY
 
 MAX_ORDER = 6
 N_SYMBOLS = 256

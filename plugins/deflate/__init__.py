@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import Codec, SpecError, hookimpl
-from harness.compressor import Bits
-from harness.units import BITS_PER_BYTE
+from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
 from .lengths import RAW, pair_lengths
 

@@ -16,9 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness import Codec, SpecError, hookimpl
-from harness.compressor import Bits
-from harness.units import BITS_PER_BYTE
+from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
 from .machine import Machine, Plan
 

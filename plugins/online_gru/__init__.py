@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import START, SpecError, hookimpl
-from harness.compressor import Bits, Stepwise
+from harness import START, Bits, SpecError, Stepwise, hookimpl
 
 if TYPE_CHECKING:
     from .compiled import Streams

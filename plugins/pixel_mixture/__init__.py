@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Watch, hookimpl
-from harness.compressor import Arrays
+from harness import Arrays, Watch, hookimpl
 
 from .._torch.batches import Windows, windows_of
 from .._torch.model import Engine

@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import SpecError, hookimpl
-from harness.compressor import Arrays, Stepwise
+from harness import Arrays, SpecError, Stepwise, hookimpl
 
 from .._torch.model import Engine, PixelModel
 from .._torch.recipe import Recipe

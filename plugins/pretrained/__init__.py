@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Codec, CodingError, Represents, SpecError, hookimpl
-from harness.compressor import Bits
+from harness import Bits, Codec, CodingError, Represents, SpecError, hookimpl
 
 from .coder import Decoder, Encoder, frequencies_of
 from .files import find_model, is_folder

@@ -7,7 +7,7 @@ import pytest
 
 from harness import NotApplicableError
 from harness.data.dataset import Dataset, Split
-from harness.data.pairs import (
+from harness.tasks.pairs import (
     WHOLE,
     Half,
     PairPlan,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.evidence.block import Block
-from harness.evidence.simulation import Layout, simulated_block
+from harness.statistics.block import Block
+from harness.statistics.power import Layout, simulated_block
 
 UNEQUAL = (1, 2, 3, 3, 4, 2, 3, 5)
 

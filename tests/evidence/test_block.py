@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.evidence.block import (
+from harness.statistics.block import (
     Block,
     between,
     kendall,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.evidence.block import STATISTICS, Block, overall
-from harness.evidence.bootstrap import (
+from harness.statistics.block import STATISTICS, Block, overall
+from harness.statistics.bootstrap import (
     Replicates,
     family_counts,
     two_way_intervals,
@@ -33,7 +33,7 @@ def test_weighted_spearman_is_scipys_on_repeated_rows(block_of):
 def test_intervals_equal_those_of_a_loop_over_repeated_rows(monkeypatch, block_of):
     block = block_of(0.6)
     quantiles = dict.fromkeys(STATISTICS, 0.1)
-    monkeypatch.setattr("harness.evidence.bootstrap._tails", lambda _: quantiles)
+    monkeypatch.setattr("harness.statistics.bootstrap._tails", lambda _: quantiles)
     low, high = two_way_intervals(Replicates.of(block), rng(), 4000)["overall"]
     draw, values = rng(3), []
     for _ in range(1500):

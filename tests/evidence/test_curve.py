@@ -5,7 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from harness.evidence.curve import Points, curve_word, deviations, falling_curve
+from harness.statistics.monotone_curve import (
+    Points,
+    curve_word,
+    deviations,
+    falling_curve,
+)
 
 
 def rng(seed=0):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.evidence.block import STATISTICS, Block, overall, ranks, within
-from harness.evidence.permutation import between_p, holm_over, within_p
+from harness.statistics.block import STATISTICS, Block, overall, ranks, within
+from harness.statistics.permutation import between_p, holm_over, within_p
 
 
 def rng(seed=0):

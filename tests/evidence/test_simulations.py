@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.evidence.block import STATISTICS, Block, overall, ranks, unit
-from harness.evidence.bootstrap import Replicates, two_way_intervals
-from harness.evidence.permutation import between_p, within_p
-from harness.evidence.simulation import (
+from harness.statistics.block import STATISTICS, Block, overall, ranks, unit
+from harness.statistics.bootstrap import Replicates, two_way_intervals
+from harness.statistics.permutation import between_p, within_p
+from harness.statistics.power import (
     Layout,
     minimum_detectable_effect,
     simulated_block,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.evidence.slopes import slopes
+from harness.statistics.slopes import slopes
 
 
 def rng(seed=0):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.evidence.verdict import Estimate, Findings, verdict
+from harness.statistics.verdict import Estimate, Findings, verdict
 
 
 def estimate(value, half=0.1):

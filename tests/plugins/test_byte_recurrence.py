@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import START, SpecError, Stepwise, artifact, coding
+from harness import START, SpecError, Stepwise
 from harness.conformance import check_all
-from harness.registry import builtin_folder, load_plugin
+from harness.contract import artifact, coding
+from harness.contract.registry import builtin_folder, load_plugin
 
 TOTAL, ONE = 1 << 24, 1 << 15
 PATH = builtin_folder() / "byte_recurrence"
@@ -209,8 +210,8 @@ def test_the_float_network_sees_the_past_alone(fitted: Any):
 CHILD = """
 import hashlib, sys, numpy as np
 from pathlib import Path
-from harness import artifact, coding
-from harness.registry import load_plugin
+from harness.contract import artifact, coding
+from harness.contract.registry import load_plugin
 kind = load_plugin(Path(sys.argv[1]))[0].kind
 model = artifact.load(Path(sys.argv[2]), lambda _, fields: kind(**fields))
 code = Path(sys.argv[2], "code").read_bytes()

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import SpecError
-from harness.compressor import Codec
-from harness.registry import load_plugin, load_registry
+from harness.contract.compressor import Codec
+from harness.contract.registry import load_plugin, load_registry
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 REGISTRY = load_registry()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness import START, SpecError, Stepwise
-from harness.coding import check_frequencies, decode, encode
-from harness.registry import load_plugin
+from harness.contract.coding import check_frequencies, decode, encode
+from harness.contract.registry import load_plugin
 
 PATH = Path(__file__).parents[2] / "plugins" / "context_model"
 TOTAL = 1 << 24

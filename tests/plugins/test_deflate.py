@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import Codec, SpecError
-from harness.registry import load_plugin
+from harness.contract.registry import load_plugin
 
 PATH = Path(__file__).parents[2] / "plugins" / "deflate"
 MIRROR = os.environ.get("BITPROBE_DATA_MIRROR")
@@ -217,7 +217,7 @@ def test_a_second_process_takes_the_compiled_code_from_the_cache():
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from harness.registry import load_plugin\n"
+        "from harness.contract.registry import load_plugin\n"
         f"kinds = {{e.name: e.kind for e in load_plugin(Path({str(PATH)!r}))}}\n"
         "assert 'numba' not in sys.modules, 'loaded before it is needed'\n"
         "kinds['gzip']().pair_code_lengths([b'a'], [b'b'])\n"

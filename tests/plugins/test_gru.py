@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import START, SpecError, Stepwise, artifact, coding
+from harness import START, SpecError, Stepwise
 from harness.conformance import check_all, run_checks
+from harness.contract import artifact, coding
+from harness.contract.registry import builtin_folder, load_plugin
 from harness.data.load import load_dataset
-from harness.registry import builtin_folder, load_plugin
 
 TOTAL = 1 << 24
 BYTE: Any = load_plugin(builtin_folder() / "byte_gru")[0].kind
@@ -257,8 +258,8 @@ def test_integers_cost_less_than_a_thousandth_on_real_images():
 CHILD = """
 import hashlib, sys, numpy as np
 from pathlib import Path
-from harness import artifact, coding
-from harness.registry import load_plugin
+from harness.contract import artifact, coding
+from harness.contract.registry import load_plugin
 kind = load_plugin(Path(sys.argv[1]))[0].kind
 model = artifact.load(Path(sys.argv[2]), lambda _, fields: kind(**fields | {"shape": (7, 6)}))
 lengths = [42] * 40

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import CodingError
-from harness.registry import load_registry
+from harness.contract.registry import load_registry
 
 REGISTRY = load_registry()
 if "png" not in REGISTRY.entries:

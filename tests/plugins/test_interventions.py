@@ -8,12 +8,13 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from harness import SpecError, coding
-from harness.compressor import spec_of
+from harness import SpecError
 from harness.conformance import check_all
-from harness.plan import Selection, plan
-from harness.registry import builtin_folder, load_plugin, load_registry
-from harness.suite import Suite
+from harness.contract import coding
+from harness.contract.compressor import spec_of
+from harness.contract.registry import builtin_folder, load_plugin, load_registry
+from harness.planning.plan import Selection, plan
+from harness.planning.suite import Suite
 
 SIDE, LEVELS = 6, 5
 N_PIXELS = SIDE * SIDE

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import Codec, SpecError
+from harness.contract.registry import load_plugin
 from harness.data.generators import generate
-from harness.registry import load_plugin
 
 PATH = Path(__file__).parents[2] / "plugins" / "mix"
 TEXT = Path(pydoc_data.topics.__file__).read_bytes()

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import START, SpecError, artifact, coding
+from harness import START, SpecError
 from harness.conformance import check_all
-from harness.registry import builtin_folder, load_plugin
+from harness.contract import artifact, coding
+from harness.contract.registry import builtin_folder, load_plugin
 
 PATH = builtin_folder() / "online_gru"
 KIND: Any = load_plugin(PATH)[0].kind
@@ -104,8 +105,8 @@ def test_streams_do_not_teach_each_other():
 CHILD = """
 import sys
 from pathlib import Path
-from harness import artifact, coding
-from harness.registry import load_plugin
+from harness.contract import artifact, coding
+from harness.contract.registry import load_plugin
 kind = load_plugin(Path(sys.argv[1]))[0].kind
 model = artifact.load(Path(sys.argv[2]), lambda _, fields: kind(**fields))
 code = Path(sys.argv[2], "code").read_bytes()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.registry import load_registry
+from harness.contract.registry import load_registry
 
 Order0 = load_registry().find("order0").kind
 TEXT = b"it was the best of times, it was the worst of times; " * 40

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import START, Stepwise, artifact, coding
+from harness import START, Stepwise
 from harness.conformance import check_all
+from harness.contract import artifact, coding
+from harness.contract.registry import load_plugin
 from harness.data.load import load_dataset
-from harness.registry import load_plugin
 
 PATH = Path(__file__).parents[2] / "plugins" / "pixel_mlp"
 TOTAL = 1 << 24
@@ -248,8 +249,8 @@ def test_integers_cost_less_than_a_thousandth_on_real_images():
 CHILD = """
 import hashlib, sys, numpy as np
 from pathlib import Path
-from harness import artifact, coding
-from harness.registry import load_plugin
+from harness.contract import artifact, coding
+from harness.contract.registry import load_plugin
 kind = load_plugin(Path(sys.argv[1]))[0].kind
 model = artifact.load(Path(sys.argv[2]), lambda _, fields: kind(**fields | {"shape": (7, 6)}))
 lengths = [42] * 40

@@ -16,9 +16,9 @@ import pytest
 
 from harness import CodingError, SpecError
 from harness.conformance import check_all, run_checks
-from harness.plan import Selection, plan
-from harness.registry import builtin_folder, load_plugin, load_registry
-from harness.suite import load_suite
+from harness.contract.registry import builtin_folder, load_plugin, load_registry
+from harness.planning.plan import Selection, plan
+from harness.planning.suite import load_suite
 
 pytest.importorskip("transformers")
 torch = import_module("torch")
@@ -151,7 +151,7 @@ def test_a_context_stands_before_the_sample(model: Any):
 def test_a_fresh_process_decodes(model: Any):
     code, sample = model.compress(TEXT[:300]), TEXT[:300]
     program = (
-        "import sys; from harness.registry import load_registry\n"
+        "import sys; from harness.contract.registry import load_registry\n"
         "one = load_registry().parse(sys.argv[1])\n"
         "code = bytes.fromhex(sys.argv[2])\n"
         "sys.stdout.buffer.write(one.decompress(code, length=int(sys.argv[3])))"
@@ -318,7 +318,7 @@ def test_a_model_that_is_not_at_hand_is_not_downloaded_offline(
 
 def test_listing_it_loads_neither_transformers_nor_torch():
     program = (
-        "import sys; from harness.inventory import inventory\n"
+        "import sys; from harness.commands.list import inventory\n"
         "assert any(r['name'] == 'pretrained' for r in inventory('compressors'))\n"
         "assert not {'transformers', 'torch', 'huggingface_hub'} & set(sys.modules)"
     )

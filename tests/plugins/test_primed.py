@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from harness import CodingError
-from harness.compressor import Codec, shared_length, varint
-from harness.registry import load_registry
+from harness.contract.compressor import Codec, shared_length, varint
+from harness.contract.registry import load_registry
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = load_registry()
@@ -85,7 +85,7 @@ def test_a_missing_codec_is_named():
 def test_the_helper_dies_with_its_parent():
     # Level 9 with long samples: seconds of work when the parent is killed.
     program = (
-        "from harness.registry import load_registry\n"
+        "from harness.contract.registry import load_registry\n"
         "one = load_registry().parse('lzma(preset=9, extreme=True)')\n"
         "text = bytes(range(256)) * 4000\n"
         "one.packed_lengths_after([text] * 400, text)\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.compressor import Codec
-from harness.registry import load_registry
+from harness.contract.compressor import Codec
+from harness.contract.registry import load_registry
 
 REGISTRY = load_registry()
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import SpecError, Watch
-from harness.registry import load_plugin
+from harness.contract.registry import load_plugin
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 TOTAL = 1 << 24
@@ -42,7 +42,7 @@ def small(**values: Any) -> Any:
 
 def test_listing_a_neural_plugin_imports_no_torch():
     code = (
-        "import sys; from pathlib import Path; from harness.registry import load_plugin;"
+        "import sys; from pathlib import Path; from harness.contract.registry import load_plugin;"
         f"load_plugin(Path({str(PLUGINS / 'pixel_mlp')!r}));"
         "sys.exit('torch' in sys.modules)"
     )

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness import NotApplicableError, SpecError, coding
-from harness.registry import builtin_folder, load_plugin
+from harness import NotApplicableError, SpecError
+from harness.contract import coding
+from harness.contract.registry import builtin_folder, load_plugin
 
 SIDE, LEVELS = 6, 5
 N_PIXELS = SIDE * SIDE
@@ -308,7 +309,7 @@ def test_contexts_and_windows_out_of_range_are_refused():
 
 def test_a_plugin_is_listed_without_torch():
     script = (
-        "import sys; from harness.registry import *; "
+        "import sys; from harness.contract.registry import *; "
         "names = ['pixel_transformer', 'byte_transformer']; "
         "[load_plugin(builtin_folder() / name) for name in names]; "
         "sys.exit('torch' in sys.modules)"

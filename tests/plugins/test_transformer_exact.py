@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import coding
-from harness.registry import builtin_folder, load_plugin
+from harness.contract import coding
+from harness.contract.registry import builtin_folder, load_plugin
 
 SIDE, LEVELS, N_IMAGES = 6, 5, 70
 LOWEST = {

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.evidence.simulation import Layout, simulated_block
-from harness.registration import Claim, Registered, Registration
-from harness.report.hypothesis import hypothesis_report
+from harness.analysis.preregistered.test import hypothesis_report
+from harness.planning.preregistration import Claim, Registered, Registration
+from harness.statistics.power import Layout, simulated_block
 
 DATASETS = [f"set{d}" for d in range(6)]
 SIZES = (3, 3, 3, 2, 4, 3, 2, 4)

@@ -5,15 +5,15 @@ import altair as alt
 import jsonschema
 import pytest
 
+from harness.analysis.estimates import estimates, readouts
+from harness.analysis.score_table import frame
 from harness.errors import UsageError
-from harness.report.charts import (
+from harness.report.charts.leaderboard import (
     appearance,
     rate_against_accuracy,
     rates_by_compressor,
     save,
 )
-from harness.report.estimates import estimates, readouts
-from harness.report.frame import frame
 
 
 def score(name, value, **about):

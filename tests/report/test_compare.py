@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.errors import UsageError
-from harness.report.compare import (
+from harness.analysis.compare import (
     Comparison,
     LoadedResult,
     compare,
     compare_stored,
     comparison_text,
 )
-from harness.store import Store
+from harness.errors import UsageError
+from harness.records.store import Store
 
 N = 200
 LABELS = np.arange(N) % 4

@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from harness.report.frame import frame
+from harness.analysis.ladders import ladder_points
+from harness.analysis.score_table import frame
 from harness.report.html import QUESTION, html_page
-from harness.report.ladders import ladder_points
 
 HOSTILE = "<script>alert('x')</script>"
 NAMES = ["big", "mid", "small"]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.evidence.block import Block
-from harness.registration import Claim, Registered
-from harness.report.hypothesis import detectable_effects
-from harness.report.hypothesis_text import hypothesis_document
+from harness.analysis.preregistered.test import detectable_effects
+from harness.planning.preregistration import Claim, Registered
+from harness.report.preregistered import hypothesis_document
+from harness.statistics.block import Block
 
 
 def words(report):

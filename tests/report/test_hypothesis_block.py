@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from harness.report.hypothesis import stored_arrays
-from harness.report.hypothesis_block import N_REPLICATES, claim_block, inner_level
+from harness.analysis.preregistered.block import N_REPLICATES, claim_block, inner_level
+from harness.analysis.preregistered.test import stored_arrays
 
 
 def test_likelihoods_and_differences_are_no_rates(made):

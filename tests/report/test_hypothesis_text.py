@@ -8,13 +8,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from harness.registration import Claim
-from harness.report.hypothesis_charts import (
+from harness.planning.preregistration import Claim
+from harness.report.charts.preregistered import (
     accuracy_against_bits,
     forest_of_slopes,
     scatter_by_dataset,
 )
-from harness.report.hypothesis_text import hypothesis_document
+from harness.report.preregistered import hypothesis_document
 
 
 def test_json_has_the_promised_fields_and_no_nan(made):

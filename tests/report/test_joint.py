@@ -7,14 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from harness.report.joint import joint_markdown
-from harness.report.joint_charts import (
-    quality_points,
-    savings_against_quality,
-    savings_matrix,
-    transfer_scatter,
-)
-from harness.report.joint_claims import (
+from harness.analysis.joint_claims import (
     claims,
     contrasts,
     others_of,
@@ -24,8 +17,15 @@ from harness.report.joint_claims import (
     transfer_claim,
     verdict_word,
 )
-from harness.report.joint_tables import joint_table
-from harness.stats import spearman_in_blocks
+from harness.analysis.joint_tables import joint_table
+from harness.report.charts.joint import (
+    quality_points,
+    savings_against_quality,
+    savings_matrix,
+    transfer_scatter,
+)
+from harness.report.joint import joint_markdown
+from harness.statistics.samples import spearman_in_blocks
 
 SETS = ("d1", "d2", "d3", "d4", "d5", "d6")
 N = 8

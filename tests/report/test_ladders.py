@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.report.compute import compute_seconds
-from harness.report.document import document
-from harness.report.ladder_charts import accuracy_by_layer
-from harness.report.ladders import (
+from harness.analysis.compute import compute_seconds
+from harness.analysis.ladders import (
     ALL,
     LAST,
     MIDDLE,
@@ -22,6 +20,8 @@ from harness.report.ladders import (
     ladder_points,
     ladder_table,
 )
+from harness.report.charts.ladders import accuracy_by_layer
+from harness.report.document import document
 
 RESULTS = Path(__file__).parents[2] / "results"
 RUNGS = (0, 50, 100, 200)

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from harness.report.frame import frame
-from harness.report.ladders import ladder_points
-from harness.report.leaderboard import leaderboard
-from harness.report.render import markdown
+from harness.analysis.ladders import ladder_points
+from harness.analysis.leaderboard import leaderboard
+from harness.analysis.score_table import frame
+from harness.report.terminal import markdown
 
 
 def record(spec: str, task: str, **values: float) -> dict:

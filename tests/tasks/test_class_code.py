@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness import Compressor, NotApplicableError, Stepwise
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
-from harness.registry import load_registry
 from harness.tasks import class_adapt, class_scratch
 from harness.tasks.class_code import (
     EQUAL_BYTES,

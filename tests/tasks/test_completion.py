@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from harness.compressor import FREQUENCY_BITS, Compressor, Generates, Stepwise
+from harness.contract.compressor import FREQUENCY_BITS, Compressor, Generates, Stepwise
 from harness.data.dataset import Dataset, Split
 from harness.errors import ConformanceError, NotApplicableError, SuiteError
 from harness.tasks import completion

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from harness import NotApplicableError
-from harness.blocks import learner_of, online
-from harness.coding import decode_after
+from harness.contract.coding import decode_after
+from harness.contract.online_code import learner_of, online
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
 from harness.data.load import load_dataset
-from harness.data.pairs import Pair
 from harness.errors import SuiteError
-from harness.registry import load_registry
 from harness.tasks import joint, transfer
 from harness.tasks.joint import Coder, Lengths, Parameters
+from harness.tasks.pairs import Pair
 from harness.tasks.task import Inputs
 
 REGISTRY = load_registry()

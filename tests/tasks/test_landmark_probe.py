@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from harness.compressor import Codec, Compressor
+from harness.contract.compressor import Codec, Compressor
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError, SuiteError
 from harness.tasks import landmark_probe

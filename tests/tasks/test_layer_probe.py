@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from harness.compressor import Compressor, Represents
+from harness.contract.compressor import Compressor, Represents
 from harness.data.dataset import Dataset, Split
 from harness.errors import ConformanceError, NotApplicableError
 from harness.tasks import layer_probe

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import Codec, NotApplicableError
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
 from harness.errors import SuiteError
-from harness.registry import load_registry
 from harness.tasks import votes
 from harness.tasks.ncd_knn import TASK, Parameters, ncd, run
 from harness.tasks.task import Inputs

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from harness import Codec, NotApplicableError, Stepwise
-from harness.blocks import decode_blocks, learner_of
-from harness.coding import NO_ARTIFACT, decode_stream
+from harness.contract.coding import NO_ARTIFACT, decode_stream
+from harness.contract.online_code import decode_blocks, learner_of
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
-from harness.registry import load_registry
 from harness.tasks.prequential import TASK, Parameters, require_adaptive, run
 from harness.tasks.task import Inputs
 

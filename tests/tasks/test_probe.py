@@ -9,9 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from harness.data.dataset import Dataset, Split
 from harness.errors import DatasetError
-from harness.tasks import probe
-from harness.tasks.probe import Features, probe_scores
 from harness.tasks.probing import logistic
+from harness.tasks.probing import scores as probe
 from harness.tasks.probing.label_code import (
     block_ends,
     label_bits,
@@ -19,6 +18,7 @@ from harness.tasks.probing.label_code import (
     probabilities,
 )
 from harness.tasks.probing.logistic import STRENGTHS, common_dimension, fit_probe
+from harness.tasks.probing.scores import Features, probe_scores
 
 N_TRAIN, N_TEST = 600, 300
 

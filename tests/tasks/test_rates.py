@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.artifact import identity
-from harness.coding import decode_each, decode_stream
+from harness.contract.artifact import identity
+from harness.contract.coding import decode_each, decode_stream
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split, subset
 from harness.data.load import load_dataset
-from harness.registry import load_registry
 from harness.tasks import rates
 from harness.tasks.outcome import Outcome
 from harness.tasks.task import Inputs, NoParameters

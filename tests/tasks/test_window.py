@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harness import Codec, NotApplicableError
+from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
 from harness.errors import SuiteError
-from harness.registry import load_registry
 from harness.tasks.task import Inputs
 from harness.tasks.window import TASK, Parameters, ladder, run
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import stats
 from harness.errors import DatasetError
+from harness.statistics import samples as stats
 from harness.tasks.classify import tied_credit
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""Analysis: records in, tables, leaderboards and tests out; nothing is drawn here."""

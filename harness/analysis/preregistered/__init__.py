@@ -1,0 +1,1 @@
+"""Preregistered claims: their blocks, tests and verdicts."""

@@ -1,0 +1,71 @@
+"""Interventions on one network: from records to one curve, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.analysis.preregistered.block import (
+    HEADLINE,
+    Readout,
+    Record,
+    Value,
+    readings,
+)
+from harness.analysis.preregistered.result import CurveResult
+from harness.analysis.preregistered.sentences import curve_sentence
+from harness.planning.preregistration import Registration
+from harness.statistics.monotone_curve import Points, curve_word, deviations
+
+
+def curve_of(
+    records: Sequence[Record], registration: Registration
+) -> CurveResult | None:
+    """Return whether the registered interventions fall on one curve; None without any.
+
+    Points are means over the draws at hand.
+    """
+    if not registration.interventions:
+        return None
+    by_name = [claim for claim in registration.claims if claim.name == "R"]
+    claim = (by_name or registration.claims)[0]
+    datasets = tuple(registration.datasets)
+    rates = readings(records, Readout(task="", score=HEADLINE), datasets).values
+    metric = Readout(task=claim.task, score=claim.score, equal_bytes=claim.equal_bytes)
+    metrics = readings(records, metric, datasets).values
+    rows = [
+        (spec, kind, d, *means)
+        for kind, specs in enumerate(registration.interventions.values())
+        for spec in specs
+        for d, dataset in enumerate(datasets)
+        if (cell := (spec, dataset)) in rates and cell in metrics
+        for means in [[_mean(table[cell]) for table in (rates, metrics)]]
+    ]
+    points = Points(
+        bits=np.array([row[3] for row in rows], np.float64),
+        accuracy=np.array([row[4] for row in rows], np.float64),
+        intervention=np.array([row[1] for row in rows], np.int64),
+        dataset=np.array([row[2] for row in rows], np.int64),
+    )
+    found = deviations(points, np.random.default_rng([registration.seed, 12]))
+    names = tuple(registration.interventions)
+    word = curve_word(found, registration.tolerance)
+    measured = {row[0] for row in rows}
+    listed = [s for specs in registration.interventions.values() for s in specs]
+    return CurveResult(
+        task=claim.task,
+        score=claim.score,
+        points=points,
+        compressors=tuple(str(row[0]) for row in rows),
+        interventions=names,
+        datasets=datasets,
+        without_records=tuple(s for s in listed if s not in measured),
+        deviations={names[d.intervention]: d for d in found},
+        word=word,
+        sentence=curve_sentence(word, registration.tolerance),
+    )
+
+
+def _mean(draws: Mapping[int, Value]) -> float:
+    return float(np.mean([value for value, _, _ in draws.values()]))

@@ -1,0 +1,134 @@
+"""Commands that make or read records: run, report, compare."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_RUN = Path("results/runs/bench")
+PluginsDir = Annotated[Path | None, typer.Option(help="a folder of more plugins")]
+
+
+class Device(StrEnum):
+    """Where networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    table = "table"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+    html = "html"
+
+
+class TestFormat(StrEnum):
+    """How the test of a hypothesis is written."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+def run_suite(  # noqa: PLR0913  (these are the options)
+    suite: Annotated[str, typer.Argument(help="a name, or the path of a TOML file")],
+    *,
+    output: Annotated[Path | None, typer.Option(help="where records go")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="compressor specs")] = None,
+    datasets: Annotated[list[str] | None, typer.Option(help="data sets")] = None,
+    tasks: Annotated[list[str] | None, typer.Option(help="tasks")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="samples per split")] = None,
+    jobs: Annotated[int, typer.Option("-j", min=1, help="jobs at a time")] = 2,
+    seed: Annotated[int | None, typer.Option(min=0, help="of the first draw")] = None,
+    device: Annotated[Device, typer.Option(help="for networks")] = Device.auto,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="seconds a job")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option(help="run failed jobs again")] = False,
+    plugins_dir: PluginsDir = None,
+) -> None:
+    """Run a suite, resume where it stopped, and print its leaderboard."""
+    from harness.commands.run import Options, run_and_report
+    from harness.planning.plan import Selection
+
+    selection = Selection(
+        only=only or (),
+        datasets=datasets or (),
+        tasks=tasks or (),
+        limit=limit,
+        seed=seed,
+    )
+    options = Options(
+        output=output or Path("results/runs") / Path(suite).stem,
+        n_jobs=jobs,
+        timeout_seconds=timeout,
+        retry_failed=retry_failed,
+        plugins_dir=plugins_dir,
+        device=device.value,
+    )
+    raise typer.Exit(run_and_report(suite, selection, options))
+
+
+def report(
+    folder: Path,
+    output_format: Annotated[Format, typer.Option("--format")] = Format.table,
+) -> None:
+    """Print the leaderboard of a folder of records."""
+    from harness.commands.report import folder_document, print_folder
+
+    if output_format is Format.table:
+        print_folder(folder)
+    else:
+        typer.echo(folder_document(folder, output_format.value), nl=False)
+
+
+def hypothesis(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+    output_format: Annotated[TestFormat, typer.Option("--format")] = TestFormat.text,
+) -> None:
+    """Test the claims that the suite of these records registered."""
+    from harness.commands.report import folder_hypothesis
+
+    typer.echo(folder_hypothesis(folder, output_format.value), nl=False)
+
+
+def joint(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+) -> None:
+    """Show what X saves on Y: tables and claims of the suites joint and transfer."""
+    from harness.commands.report import folder_joint
+
+    typer.echo(folder_joint(folder), nl=False)
+
+
+def figures(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+    *,
+    output: Annotated[Path, typer.Option(help="where the SVG files go")],
+) -> None:
+    """Draw the figures that a folder of records allows."""
+    from harness.commands.report import write_figures
+
+    paths = write_figures(folder, output)
+    typer.echo(f"wrote {len(paths)} figures to {output}")
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="a compressor's spec, or a baseline")],
+    second: Annotated[str, typer.Argument(help="another one's")],
+    dataset: Annotated[str, typer.Option(help="the data set")],
+    task: Annotated[str, typer.Option(help="the readout")] = "class_scratch",
+    run: Annotated[Path, typer.Option(help="a folder of records")] = DEFAULT_RUN,
+) -> None:
+    """Compare two compressors on the same test samples: difference with interval."""
+    from harness.commands.report import compare_in
+
+    typer.echo(compare_in(run, first, second, dataset=dataset, task=task))

@@ -1,0 +1,1 @@
+"""Commands of the command line as functions, one file each."""

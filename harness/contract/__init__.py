@@ -1,0 +1,1 @@
+"""Contract with compressor plugins: classes, exact coding, artifacts, registry."""

@@ -1,0 +1,280 @@
+"""Find compressor plugins, one by one; a broken one is listed with its reason.
+
+Three doors: the files and folders of `plugins/`, the entry-point group "bitprobe", and any
+folder given with --plugins-dir. A name that starts with "_" is a library that the plugins
+beside it may import (`from ._library import ...`).
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import platform
+import sys
+import types
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pluggy
+from pydantic import TypeAdapter, ValidationError
+
+import harness
+from harness.contract import hookspecs
+from harness.contract.compressor import Compressor, Stepwise
+from harness.errors import (
+    PluginError,
+    SpecError,
+    UnavailableError,
+    UnknownCompressorError,
+)
+
+ENTRY_POINT_GROUP = "bitprobe"
+BUILTIN_PACKAGE = "bitprobe_plugins"
+_BY_ENTRY_POINT = "entry point "
+_STANDARD_LIBRARY = {"zlib", "bz2", "lzma"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One compressor class and where it came from, or why it cannot be used."""
+
+    name: str
+    origin: str
+    kind: type[Compressor] | None = None
+    source_hash: str = ""
+    unavailable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """The compressors at hand, by name."""
+
+    entries: Mapping[str, Entry]
+
+    def find(self, name: str) -> Entry:
+        """Return a usable entry.
+
+        Raises:
+            UnknownCompressorError: there is no such name.
+            UnavailableError: it cannot be used on this machine.
+        """
+        if name not in self.entries:
+            close = difflib.get_close_matches(name, self.entries, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UnknownCompressorError(f"no compressor named {name!r}{hint}")
+        entry = self.entries[name]
+        if entry.kind is None:
+            raise UnavailableError(f"{name} is unavailable: {entry.unavailable}")
+        return entry
+
+    def make(self, name: str, values: Mapping[str, Any]) -> Compressor:
+        """Return an unfitted compressor with these field values, checked.
+
+        Raises:
+            SpecError: a field is unknown, or a value is not legal.
+        """
+        kind = self.find(name).kind
+        if kind is None:
+            raise UnavailableError(f"{name} is unavailable")
+        known = [f.name for f in fields(kind) if f.name != "learned"]
+        types_ = get_type_hints(kind)
+        checked = {}
+        for key, value in values.items():
+            if key not in known:
+                listed = ", ".join(known) or "none"
+                raise SpecError(f"{name} has no field {key!r}; its fields: {listed}")
+            try:
+                checked[key] = TypeAdapter(types_[key]).validate_python(value)
+            except ValidationError as error:
+                wrong = error.errors()[0]["msg"].lower()
+                raise SpecError(f"{name}: {key}={value!r}: {wrong}") from error
+        try:
+            return kind(**checked)
+        except (ValueError, TypeError) as error:
+            raise SpecError(f"{name}: {error}") from error
+
+    def parse(self, spec: str) -> Compressor:
+        """Return the compressor that a spec string such as "zstd(level=19)" names.
+
+        Raises:
+            SpecError: the string does not parse, or names an unknown field.
+        """
+        name, values = parse_spec(spec)
+        return self.make(name, values)
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """Return name and field values of a spec string.
+
+    Raises:
+        SpecError: the string is not NAME or NAME(FIELD=LITERAL, ...).
+    """
+    try:
+        tree = ast.parse(spec.strip(), mode="eval").body
+        if isinstance(tree, ast.Name):
+            return tree.id, {}
+        if (
+            isinstance(tree, ast.Call)
+            and isinstance(tree.func, ast.Name)
+            and not tree.args
+        ):
+            values = {
+                str(k.arg): ast.literal_eval(k.value) for k in tree.keywords if k.arg
+            }
+            return tree.func.id, values
+    except (SyntaxError, ValueError):
+        pass
+    raise SpecError(f"cannot read {spec!r}; write NAME or NAME(FIELD=VALUE, ...)")
+
+
+def load_registry(plugins_dir: Path | None = None) -> Registry:
+    """Load every plugin that can be found.
+
+    Raises:
+        PluginError: `plugins_dir` does not exist, or two plugins claim one name.
+    """
+    entries: dict[str, Entry] = {}
+    folders = [builtin_folder()]
+    if plugins_dir is not None:
+        if not plugins_dir.is_dir():
+            raise PluginError(
+                f"no plugins folder at {plugins_dir}; give an existing one"
+            )
+        folders.append(plugins_dir)
+    for folder in folders:
+        for path in plugin_paths(folder):
+            _add(entries, load_plugin(path))
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        _add(entries, _load_entry_point(point.name, point.value))
+    return Registry(entries=dict(sorted(entries.items())))
+
+
+def builtin_folder() -> Path:
+    """Return the folder of the plugins that come with bitprobe."""
+    package = Path(harness.__file__).parent
+    inside = package / "plugins"
+    return inside if inside.is_dir() else package.parent / "plugins"
+
+
+def plugin_paths(folder: Path) -> list[Path]:
+    """Return the plugin files and plugin folders in `folder`, sorted; tests are none."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(("_", ".", "test_", "conftest"))
+        and (path.suffix == ".py" or (path / "__init__.py").is_file())
+    )
+
+
+def load_plugin(path: Path) -> list[Entry]:
+    """Return the entries of one plugin file or folder; never raises for its faults."""
+    try:
+        return _entries_of(_import_file(path), str(path), source_hash(path))
+    except ModuleNotFoundError as error:
+        reason = f"needs the package {error.name!r}, which is not installed"
+    except SyntaxError as error:
+        reason = f"syntax error in line {error.lineno}: {error.msg}"
+    except Exception as error:  # noqa: BLE001  (a plugin may fail in any way; it is listed)
+        reason = f"{type(error).__name__}: {error}"
+    return [Entry(name=path.stem, origin=str(path), unavailable=reason)]
+
+
+def source_hash(path: Path) -> str:
+    """Return the sha256 of a plugin's source and of the "_" libraries it imports."""
+    sources = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.read_bytes())
+    for library in sorted(path.parent.glob("_*")):
+        used = any(f".{library.stem}" in source.read_text() for source in sources)
+        if used and library.name != "__pycache__":
+            digest.update(source_hash(library).encode())
+    return digest.hexdigest()
+
+
+def versions_of(kind: type[Compressor]) -> dict[str, str]:
+    """Return the versions that decide what this compressor does."""
+    names = (
+        (*kind.requires, "constriction")
+        if issubclass(kind, Stepwise)
+        else kind.requires
+    )
+    return {name: _version(name) for name in sorted(set(names))}
+
+
+def _version(name: str) -> str:
+    if name == "zlib":
+        return zlib.ZLIB_RUNTIME_VERSION
+    return platform.python_version() if name in _STANDARD_LIBRARY else version(name)
+
+
+def _import_file(path: Path) -> types.ModuleType:
+    folder = path.parent.resolve()
+    # numba's caches hold this name, and move with their folder: it must not depend on the
+    # path, unless two folders of one name meet in one process.
+    package = f"{BUILTIN_PACKAGE}_{folder.name}"
+    known = sys.modules.get(package)
+    if known is not None and list(known.__path__) != [str(folder)]:
+        package += "_" + hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    if package not in sys.modules:
+        parent = types.ModuleType(package)
+        parent.__path__ = [str(folder)]
+        sys.modules[package] = parent
+    return importlib.import_module(f"{package}.{path.stem}")
+
+
+def load_origin(origin: str) -> list[Entry]:
+    """Return the entries of a plugin by the `origin` that an Entry of it carries."""
+    module = origin.removeprefix(_BY_ENTRY_POINT)
+    if module == origin:
+        return load_plugin(Path(origin))
+    return _load_entry_point(module, module)
+
+
+def _load_entry_point(name: str, value: str) -> list[Entry]:
+    origin = _BY_ENTRY_POINT + value
+    try:
+        module = importlib.import_module(value)
+        return _entries_of(module, origin, source_hash(Path(str(module.__file__))))
+    except Exception as error:  # noqa: BLE001  (as in load_plugin)
+        reason = f"{type(error).__name__}: {error}"
+    return [Entry(name=name, origin=origin, unavailable=reason)]
+
+
+def _entries_of(module: types.ModuleType, origin: str, digest: str) -> list[Entry]:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module)
+    offered: Sequence[Sequence[type[Compressor]]] = manager.hook.compressors()
+    kinds = [kind for kinds in offered for kind in kinds]
+    if not kinds:
+        raise PluginError(
+            "offers no compressor; return its classes from a @hookimpl compressors()"
+        )
+    return [_entry_of(kind, origin, digest) for kind in kinds]
+
+
+def _entry_of(kind: type[Compressor], origin: str, digest: str) -> Entry:
+    try:
+        versions_of(kind)
+    except PackageNotFoundError as error:
+        reason = f"needs the package {error.name!r}, which is not installed"
+        return Entry(name=kind.name, origin=origin, unavailable=reason)
+    return Entry(name=kind.name, origin=origin, kind=kind, source_hash=digest)
+
+
+def _add(entries: dict[str, Entry], found: Sequence[Entry]) -> None:
+    for entry in found:
+        if entry.name in entries:
+            other = entries[entry.name].origin
+            raise PluginError(
+                f"two plugins are named {entry.name!r}: {other} and {entry.origin}"
+            )
+        entries[entry.name] = entry

@@ -1,1 +1,0 @@
-"""Evidence for an association over compressors: numbers in, numbers and one word out."""

@@ -1,0 +1,1 @@
+"""Planning: suites, preregistration, and the jobs of a run."""

@@ -1,0 +1,230 @@
+"""From features of any origin to scores: how well a linear probe tells classes apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.dataset import Dataset
+from harness.statistics import samples as stats
+from harness.tasks.classify import class_scores
+from harness.tasks.outcome import Score
+from harness.tasks.probing.label_code import N_ORDERS, label_bits, prior_entropy
+from harness.tasks.probing.logistic import (
+    COMMON_DIMENSION,
+    FIXED_STRENGTH,
+    MAX_ITERATIONS,
+    Floats,
+    Labels,
+    Probe,
+    common_dimension,
+    fit_logistic,
+    fit_probe,
+    standardise,
+)
+
+LABELS_PER_CLASS = (1, 5, 10, 50)
+N_DRAWS = 5
+"""Draws behind a few-label accuracy."""
+PCA_SUFFIX = f"_pca{COMMON_DIMENSION}"
+"""Suffix of scores in the common dimension, where there were more features than that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a probe reads.
+
+    Attributes:
+        train: shape (n_train, d).
+        labels: shape (n_train,), of the rows of `train`.
+        test: shape (n_test, d), of the test split in its order.
+        state: what the compressor knew when it gave these features.
+        route: how conditional codes behind them were realised; "" without.
+        suffix: of all score names, for variants of one readout.
+    """
+
+    train: Floats
+    labels: Labels
+    test: Floats
+    state: str
+    route: str = ""
+    suffix: str = ""
+
+
+def probe_scores(
+    dataset: Dataset, features: Features, *, seed: int, extras: bool = True
+) -> tuple[list[Score], dict[str, NDArray[Any]]]:
+    """Return the scores of the probe, and its answers.
+
+    Class scores of the probe and its balanced accuracy on the validation part; class
+    scores in the common dimension of 64 where there are more features ("_pca64"). The
+    test split is used once by each.
+
+    Args:
+        dataset: whose test split is classified.
+        features: of its samples.
+        seed: of every draw and interval.
+        extras: also the control with permuted labels, the label code length and the
+            accuracy from few labels; the last two in the common dimension.
+
+    Raises:
+        DatasetError: there is no feature, no sample, or a value that is not finite.
+    """
+    n_classes = len(dataset.classes)
+    probe = fit_probe(features.train, features.labels, n_classes, seed)
+    credit = probe.credit(features.test)
+    scores = _probed(dataset, features, probe, credit, seed=seed)
+    reduced = _reduced(features)
+    if reduced is not features:
+        small = fit_probe(reduced.train, reduced.labels, n_classes, seed)
+        answers = small.credit(reduced.test)
+        scores += _probed(dataset, reduced, small, answers, seed=seed)
+    if extras:
+        scores.append(permuted_score(dataset, features, seed=seed))
+        scores += label_code_scores(dataset, reduced, seed=seed)
+        scores += few_label_scores(dataset, reduced, seed=seed)
+    name = features.suffix
+    arrays = {f"credit{name}": credit, f"labels{name}": dataset.test.labels}
+    return scores, arrays
+
+
+def label_code_scores(
+    dataset: Dataset, features: Features, *, seed: int
+) -> list[Score]:
+    """Return the label code length of train given the features, and the prior's entropy."""
+    labels = features.labels
+    score = partial(Score, unit="bits/label", state=features.state, n=len(labels))
+    bits = label_bits(features.train, labels, len(dataset.classes), seed)
+    return [
+        score(
+            name=f"label_bits{features.suffix}",
+            value=bits,
+            route=features.route,
+            note=f"online code of the train labels, mean of {N_ORDERS} orders",
+        ),
+        score(
+            name=f"label_prior_bits{features.suffix}",
+            value=prior_entropy(labels),
+            note="entropy of the train labels",
+        ),
+    ]
+
+
+def few_label_scores(dataset: Dataset, features: Features, *, seed: int) -> list[Score]:
+    """Return balanced accuracy from 1, 5, 10 and 50 labels per class, mean over draws.
+
+    A class with fewer labels gives all it has; a count that no class has is left out. C is
+    fixed: there are too few labels to choose it.
+    """
+    labels = features.labels
+    sizes = np.bincount(labels, minlength=len(dataset.classes))
+    scores = []
+    for per_class in LABELS_PER_CLASS:
+        if per_class > sizes.max():
+            continue
+        values = [
+            _few_label_accuracy(
+                dataset, features, per_class, np.random.default_rng([seed, 7, draw])
+            )
+            for draw in range(N_DRAWS)
+        ]
+        n_small = int((sizes < per_class).sum())
+        short = f"; {n_small} of {len(sizes)} classes have fewer" if n_small else ""
+        score = _accuracy_score(
+            f"balanced_accuracy_at_{per_class}",
+            float(np.mean(values)),
+            features,
+            n=len(dataset.test.labels),
+        )
+        note = f"mean of {N_DRAWS} draws of labels, C fixed{short}"
+        scores.append(replace(score, note=note))
+    return scores
+
+
+def _few_label_accuracy(
+    dataset: Dataset, features: Features, per_class: int, rng: np.random.Generator
+) -> float:
+    labels = features.labels
+    shuffled = rng.permutation(len(labels))
+    drawn = np.concatenate(
+        [shuffled[labels[shuffled] == c][:per_class] for c in np.unique(labels)]
+    )
+    probe = fit_logistic(
+        features.train[drawn],
+        labels[drawn],
+        len(dataset.classes),
+        FIXED_STRENGTH,
+        standardise(features.train),
+    )
+    return _balanced_accuracy(dataset, probe.credit(features.test))
+
+
+def permuted_score(dataset: Dataset, features: Features, *, seed: int) -> Score:
+    """Return the control: the same probe, fitted on permuted train labels.
+
+    It should be at chance, 1 / n_classes; Zhang et al. 2017, "Understanding deep learning
+    requires rethinking generalization", for the idea.
+    """
+    rng = np.random.default_rng([seed, 8])
+    shuffled = rng.permutation(features.labels)
+    probe = fit_probe(features.train, shuffled, len(dataset.classes), seed)
+    value = _balanced_accuracy(dataset, probe.credit(features.test))
+    score = _accuracy_score(
+        "balanced_accuracy_permuted", value, features, n=len(dataset.test.labels)
+    )
+    return replace(score, note="control: train labels permuted")
+
+
+def _probed(
+    dataset: Dataset, features: Features, probe: Probe, credit: Floats, *, seed: int
+) -> list[Score]:
+    scores = class_scores(
+        dataset,
+        credit,
+        state=features.state,
+        route=features.route,
+        seed=seed,
+        suffix=features.suffix,
+    )
+    if not np.isnan(probe.validation):
+        n = len(features.labels)
+        validation = _accuracy_score(
+            "validation_balanced_accuracy", probe.validation, features, n=n
+        )
+        scores.append(replace(validation, note=f"C={probe.strength:g}"))
+    if probe.converged:
+        return scores
+    stopped = f"probe stopped at {MAX_ITERATIONS} iterations"
+    return [
+        replace(score, note=f"{score.note}; {stopped}" if score.note else stopped)
+        for score in scores
+    ]
+
+
+def _reduced(features: Features) -> Features:
+    """Return the features in the common dimension, or themselves where they fit in it."""
+    if features.train.shape[1] <= COMMON_DIMENSION:
+        return features
+    train, test = common_dimension(features.train, features.test)
+    return replace(
+        features, train=train, test=test, suffix=features.suffix + PCA_SUFFIX
+    )
+
+
+def _accuracy_score(name: str, value: float, features: Features, *, n: int) -> Score:
+    return Score(
+        name=name + features.suffix,
+        value=value,
+        unit="fraction",
+        state=features.state,
+        route=features.route,
+        n=n,
+    )
+
+
+def _balanced_accuracy(dataset: Dataset, credit: Floats) -> float:
+    return stats.balanced_accuracy_of(stats.confusion(dataset.test.labels, credit))

@@ -1,1 +1,0 @@
-"""Compressors as a tool for files: fit, compress, decompress."""
