@@ -1,48 +1,67 @@
-"""Records as one long table."""
+"""Score table: records as one long table, a row per score."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 import pandas as pd
+
+from harness.records.record import Record
+from harness.records.score import Score, Variant
 
 COLUMNS = [
     *("suite", "dataset", "compressor", "family", "task", "score", "state", "route"),
     *("unit", "seed", "draw", "value", "ci_low", "ci_high", "n", "status", "official"),
     "key",
 ]
-EXTRA = ["realised", "note", "reason", "equal_bytes", "prior_bytes", "remark"]
+"""Columns of the CSV."""
+QUALIFIERS = ["metric", *(field.name for field in fields(Variant)), "deduplicated"]
+EXTRA = [
+    *("realised", "beyond_window", "note", "reason", "equal_bytes", "prior_bytes"),
+    "remark",
+]
 
 
-def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row per score; a job without scores has one row with its status."""
+def score_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Return one row per score; a job without scores has one row with its status.
+
+    Columns: those of the CSV; the fields of `Score` and its variant, so that no name needs
+    to be cut; and remarks. Successful fits have no row.
+    """
     rows = [row for record in records for row in _rows(record)]
-    table = pd.DataFrame(rows, columns=[*COLUMNS, *EXTRA])
+    table = pd.DataFrame(rows, columns=[*COLUMNS, *QUALIFIERS, *EXTRA])
     order = ["dataset", "task", "family", "compressor", "score", "key"]
     return table.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    job = record["job"]
-    if job["task"] == "fit" and record["status"] == "done":
+def _rows(record: Record) -> list[dict[str, Any]]:
+    if record.is_fit and record.is_done:
         return []
+    job, subject = record.job, record.job.subject
     common = {
-        "suite": job["suite"],
-        "dataset": job["dataset"],
-        "compressor": job["subject"]["spec"],
-        "family": job["subject"]["family"],
-        "task": job["task"],
-        "seed": job["seed"],
-        "draw": job["draw"],
-        "status": record["status"],
-        "official": job["official"],
-        "key": record["key"],
-        "reason": record["reason"],
-        "equal_bytes": bool(job["parameters"].get("equal_bytes", False)),
-        "prior_bytes": job["subject"]["prior_bytes"],
-        "remark": job["remark"],
+        "suite": job.suite,
+        "dataset": job.dataset,
+        "compressor": subject.spec,
+        "family": subject.family,
+        "task": job.task,
+        "seed": job.seed,
+        "draw": job.draw,
+        "status": record.status,
+        "official": job.official,
+        "key": record.key,
+        "reason": record.reason,
+        "equal_bytes": bool(job.parameters.get("equal_bytes", False)),
+        "prior_bytes": subject.prior_bytes,
+        "remark": job.remark,
     }
-    if not record["scores"]:
+    if not record.scores:
         return [common]
-    return [{**common, **score, "score": score["name"]} for score in record["scores"]]
+    return [common | _score_row(score) for score in record.scores]
+
+
+def _score_row(score: Score) -> dict[str, Any]:
+    numbers = {field.name: getattr(score, field.name) for field in fields(score)}
+    del numbers["variant"]
+    return numbers | asdict(score.variant) | {"score": score.name}

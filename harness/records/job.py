@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from harness.contract.compressor import CONTRACT_VERSION
 
@@ -22,7 +22,11 @@ class Subject:
     Attributes:
         spec: as the suite writes it; `fields` also hold what a card filled in.
         prior_bytes: knowledge shipped inside, self-declared.
-        needs: "fit", "gpu".
+        needs: "fit" for a model that knows nothing before it is fitted.
+        kind: "codec" writes bytes by itself, "model" gives next-symbol probabilities.
+        route: how a code after a context is realised.
+        window: bytes back at which a context still helps; None is without limit.
+        alphabet: symbols that a model codes, 0 .. alphabet - 1.
     """
 
     spec: str
@@ -35,6 +39,10 @@ class Subject:
     prior_bytes: int = 0
     determinism: str = ""
     needs: tuple[str, ...] = ()
+    kind: Literal["", "codec", "model", "other"] = ""
+    route: str = ""
+    window: int | None = None
+    alphabet: int = 256
     ladder_field: str = ""
 
 

@@ -1,25 +1,36 @@
-"""Records, arrays and artifacts in an output folder; every write is atomic."""
+"""Records, measurements, arrays and artifacts in an output folder; every write is atomic."""
 
 from __future__ import annotations
 
+import gzip
 import json
-import os
 import tempfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StoreError
+import numpy as np
+from numpy.typing import NDArray
 
-RECORD_FORMAT = 2
+from harness.atomic import write_atomic
+from harness.errors import StoreError
+from harness.records.record import RECORD_FORMAT, Record, read_record, record_from_json
+
+PUBLISHED = "records.jsonl.gz"
+"""File of all records, one JSON text a line, in a published folder."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """An output folder: records/KEY.json, arrays/KEY.npz, artifacts/KEY/.
+    """An output folder.
 
-    training/KEY.npz is where a network in training goes on from, gone when it is trained.
+    records/KEY.json: outcomes of jobs; or all of them in records.jsonl.gz, as published.
+    arrays/KEY.npz: per-sample results beside a record: credit, labels, bits.
+    measured/KEY/: what a compressor's process measured, for `bitprobe judge`.
+    artifacts/KEY/: what a fit learned.
+    training/KEY.npz: checkpoint of a network in training, gone when it is trained.
     """
 
     folder: Path
@@ -30,8 +41,9 @@ class Store:
         Raises:
             StoreError: the folder is a file, or cannot be written.
         """
+        names = ("records", "arrays", "measured", "artifacts", "scratch")
         try:
-            for name in ("records", "arrays", "artifacts", "scratch"):
+            for name in names:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder / "scratch"):
                 pass
@@ -52,39 +64,62 @@ class Store:
         """Return the folder of a fitted artifact."""
         return self.folder / "artifacts" / key
 
-    def read(self, key: str) -> dict[str, Any] | None:
-        """Return a record, or None where there is none of this version."""
-        path = self.record_path(key)
-        if not path.exists():
-            return None
-        record = dict(json.loads(path.read_text()))
-        return record if record.get("format") == RECORD_FORMAT else None
+    def measured(self, key: str) -> Path:
+        """Return the folder of what was measured for a job."""
+        return self.folder / "measured" / key
 
-    def read_all(self) -> list[dict[str, Any]]:
-        """Return all records, sorted by key.
+    def arrays_path(self, key: str) -> Path:
+        """Return where the per-sample arrays beside a record stand."""
+        return self.folder / "arrays" / f"{key}.npz"
+
+    def read(self, key: str) -> Record | None:
+        """Return a record, or None where there is none of this version."""
+        try:
+            values = json.loads(self.record_path(key).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise StoreError(
+                f"{self.record_path(key)} is damaged: {error}; delete it and run again"
+            ) from error
+        if not isinstance(values, dict) or values.get("format") != RECORD_FORMAT:
+            return None
+        return record_from_json(values, str(self.record_path(key)))
+
+    def read_all(self) -> list[Record]:
+        """Return all records, sorted by key; published ones where there are no others.
 
         Raises:
-            StoreError: there are none here, or another version wrote one.
+            StoreError: there are none here, one is damaged, or of another version.
         """
         paths = sorted((self.folder / "records").glob("*.json"))
+        records = [read_record(path.read_bytes(), str(path)) for path in paths]
         if not paths:
+            records = sorted(self._published(), key=lambda record: record.key)
+        if not records:
             raise StoreError(f"no records in {self.folder}; run a suite into it first")
-        records = [json.loads(path.read_text()) for path in paths]
-        if any(record.get("format") != RECORD_FORMAT for record in records):
-            raise StoreError(
-                f"{self.folder} holds records of another version of bitprobe; "
-                "run its suite again"
-            )
         return records
 
-    def write(self, key: str, record: Mapping[str, Any]) -> None:
-        """Write a record: temporary file, fsync, rename."""
-        whole = {**record, "format": RECORD_FORMAT}
-        text = json.dumps(whole, sort_keys=True, indent=1)
-        target = self.record_path(key)
-        temporary = self.folder / "scratch" / f"{key}.{os.getpid()}.json"
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+    def _published(self) -> Iterator[Record]:
+        path = self.folder / PUBLISHED
+        if not path.is_file():
+            return
+        try:
+            with gzip.open(path, "rt", encoding="utf-8") as lines:
+                for number, line in enumerate(lines, 1):
+                    yield read_record(line, f"{path}, line {number},")
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise StoreError(f"{path} is damaged: {error}; get it again") from error
+
+    def read_arrays(self, key: str) -> dict[str, NDArray[Any]]:
+        """Return the per-sample arrays beside a record; empty where there are none."""
+        path = self.arrays_path(key)
+        if not path.is_file():
+            return {}
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def write(self, record: Record) -> None:
+        """Write a record under its key: temporary file, fsync, rename."""
+        text = json.dumps(record.to_json(), sort_keys=True, indent=1)
+        write_atomic(self.record_path(record.key), text.encode())

@@ -1,0 +1,207 @@
+"""Manifest of a run folder: `suite.json`, by which the folder explains itself.
+
+It stands there before the first record and holds all that a reading command needs beside
+records: title, order of data sets, the preregistration with its specs spelled out, and for
+every set of caps the keys of the newest complete set of jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.atomic import write_atomic
+from harness.errors import StoreError
+from harness.planning.preregistration import Registration
+from harness.planning.suite import Suite
+from harness.records.job import Job
+
+FILE = "suite.json"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Registered(_Strict):
+    """Preregistration as it stood at the first official run into a folder.
+
+    Attributes:
+        hash: of the registration then; "" where there was none.
+        n_records_before: records that the folder had already.
+        date: UTC, ISO 8601.
+    """
+
+    hash: str
+    n_records_before: int = Field(ge=0)
+    date: str = ""
+
+
+class RunSet(_Strict):
+    """Newest complete set of jobs under one choice of caps and seed.
+
+    Attributes:
+        limit, seed: of the options; None where the suite's own hold: the set is official.
+        command, date, version, machine: of the last run that added to the set.
+        keys: by cell, such as "rates gzip digits 0", the key of its current job.
+    """
+
+    limit: int | None = None
+    seed: int | None = None
+    command: str = ""
+    date: str = ""
+    version: str = ""
+    machine: str = ""
+    keys: dict[str, str] = {}
+
+    @property
+    def is_official(self) -> bool:
+        """Whether it is the suite as it stands, or a part of it, unaltered."""
+        return self.limit is None and self.seed is None
+
+
+class Manifest(_Strict):
+    """Contents of `suite.json`.
+
+    Attributes:
+        suite: the suite file as data, for readers; no program reads it.
+        datasets: names in the suite's order.
+        registration: what the suite registers, every spec in the form that records have;
+            None where it registers nothing.
+        registration_hash: of the registration as the suite writes it.
+        registered: what stood there at the first official run; None before it.
+        sets: newest last.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    title: str
+    suite: dict[str, Any] = {}
+    datasets: list[str]
+    registration: Registration | None = None
+    registration_hash: str = ""
+    registered: Registered | None = None
+    sets: list[RunSet] = []
+
+    @property
+    def current(self) -> RunSet:
+        """The set that a report reads: the newest."""
+        return self.sets[-1] if self.sets else RunSet()
+
+    @property
+    def why_exploratory(self) -> str:
+        """Why the test is exploratory; "" where it was registered before its records."""
+        if self.registered is None:
+            return "no official run has registered it"
+        if self.registered.hash != self.registration_hash:
+            return "the registration was changed after records existed"
+        if self.registered.n_records_before:
+            return (
+                f"{self.registered.n_records_before} records were there before the "
+                "registration"
+            )
+        return ""
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a folder, or None where there is none.
+
+    Raises:
+        StoreError: the file is not legal.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise StoreError(
+            f"{path}: {where}: {first['msg'].lower()}; delete it and run the suite again: "
+            "records are kept, results are exploratory then"
+        ) from error
+
+
+def cell_of(job: Job) -> str:
+    """Return the cell of a job: two jobs of one cell answer the same question."""
+    return f"{job.task} {job.subject.spec} {job.dataset} {job.draw}"
+
+
+def record_run(
+    folder: Path,
+    suite: Suite,
+    jobs: Sequence[Job],
+    this_run: RunSet,
+    shortest: Callable[[str], str],
+) -> Manifest:
+    """Write into a folder, before a run's first record, what the run is.
+
+    A set of the same caps keeps its cells; those that are planned again get their new keys.
+    What the first official run registered stays.
+
+    Args:
+        folder: of the records; made if need be.
+        suite: what is run.
+        jobs: planned, whether they have records or not.
+        this_run: caps, command, date, version and machine; `keys` is filled in here.
+        shortest: gives the form of a spec that records have.
+
+    Raises:
+        StoreError: the manifest there is not legal, or is another suite's.
+    """
+    before = read_manifest(folder)
+    if before is not None and before.name != suite.name:
+        raise StoreError(
+            f"{folder} holds the suite {before.name!r}; give {suite.name!r} another "
+            "folder with --output"
+        )
+    caps = (this_run.limit, this_run.seed)
+    earlier = list(before.sets) if before else []
+    same = [one for one in earlier if (one.limit, one.seed) == caps]
+    keys: Mapping[str, str] = same[-1].keys if same else {}
+    planned = {cell_of(job): job.key for job in jobs}
+    newest = this_run.model_copy(update={"keys": {**keys, **planned}})
+    manifest = Manifest(
+        name=suite.name,
+        title=suite.title,
+        suite=suite.model_dump(mode="json", exclude_defaults=True),
+        datasets=list(dict.fromkeys(row.name for row in suite.datasets)),
+        registration=suite.hypothesis and suite.hypothesis.spelled(shortest),
+        registration_hash=suite.hypothesis.hash if suite.hypothesis else "",
+        registered=_registered(folder, suite, before, newest),
+        sets=[*(one for one in earlier if one not in same), newest],
+    )
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _registered(
+    folder: Path, suite: Suite, before: Manifest | None, newest: RunSet
+) -> Registered | None:
+    """Return what the first official run registered: this one, if there was none before."""
+    if before is not None and before.registered is not None:
+        return before.registered
+    if not newest.is_official:
+        return None
+    return Registered(
+        hash=suite.hypothesis.hash if suite.hypothesis else "",
+        n_records_before=sum(1 for _ in (folder / "records").glob("*.json")),
+        date=newest.date,
+    )
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `suite.json`, whole or not at all; the folder is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = manifest.model_dump_json(indent=1, exclude_defaults=True) + "\n"
+    write_atomic(folder / FILE, text.encode())
+
+
+def now() -> str:
+    """Return the date and time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,186 @@
+"""A record: the outcome of one job, and its one JSON form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from typing import Any, Literal
+
+from harness.errors import StoreError
+from harness.records.job import FIT, Job
+from harness.records.score import Score, Variant
+
+RECORD_FORMAT = 3
+Status = Literal[
+    "done",
+    "not_applicable",
+    "mismatch",
+    "unavailable",
+    "crashed",
+    "timeout",
+    "out_of_memory",
+]
+Stage = Literal["", "fit", "measure", "decode", "judge"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Seconds and bytes that the processes of a job took; None where there was none.
+
+    Attributes:
+        wall_seconds, cpu_seconds, peak_bytes: of fitting or measuring.
+        decode_...: of the fresh process that decoded.
+        judge_cpu_seconds: of the process that computed the scores.
+    """
+
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
+    decode_wall_seconds: float | None = None
+    decode_cpu_seconds: float | None = None
+    decode_peak_bytes: int | None = None
+    judge_wall_seconds: float | None = None
+    judge_cpu_seconds: float | None = None
+    judge_peak_bytes: int | None = None
+
+    @property
+    def total_cpu_seconds(self) -> float:
+        """CPU seconds of all processes of the job."""
+        parts = (self.cpu_seconds, self.decode_cpu_seconds, self.judge_cpu_seconds)
+        return sum(seconds or 0.0 for seconds in parts)
+
+    @property
+    def total_wall_seconds(self) -> float:
+        """Wall seconds of all processes of the job, one after the other."""
+        parts = (self.wall_seconds, self.decode_wall_seconds, self.judge_wall_seconds)
+        return sum(seconds or 0.0 for seconds in parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Machine that ran a job."""
+
+    python: str = ""
+    cores: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Outcome of one job.
+
+    Attributes:
+        key: of the job: what decides the result, hashed.
+        status: "done", "not_applicable", or how it failed; only "done" has scores.
+        stage: at which it failed; "" where it did not.
+        reason: why it has no scores, one line.
+        artifact_bits: weight of what a fit learned; None for other jobs.
+        judge_version: of the task's judge that computed the scores.
+    """
+
+    key: str
+    job: Job
+    status: Status
+    stage: Stage = ""
+    reason: str = ""
+    scores: tuple[Score, ...] = ()
+    artifact_bits: float | None = None
+    judge_version: int = 1
+    cost: Cost = field(default_factory=Cost)
+    environment: Environment = field(default_factory=Environment)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it ended with what was asked for."""
+        return self.status == "done"
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether something went wrong: a readout without meaning is no failure."""
+        return self.status not in ("done", "not_applicable")
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether the job fitted a compressor for others to read."""
+        return self.job.task == FIT
+
+    @property
+    def spec(self) -> str:
+        """The compressor, or baseline, as a spec string."""
+        return self.job.subject.spec
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; fields of scores and costs at their defaults are left out."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {
+            "format": RECORD_FORMAT,
+            "job": asdict(self.job),
+            "scores": [_score_json(score) for score in self.scores],
+            "cost": _changed(self.cost),
+            "environment": asdict(self.environment),
+        }
+
+
+def record_from_json(values: Mapping[str, Any], origin: str = "a record") -> Record:
+    """Return the record that `Record.to_json` wrote, checked.
+
+    Args:
+        values: of one record.
+        origin: where they come from, for the error.
+
+    Raises:
+        StoreError: another version wrote it, or it is no record.
+    """
+    from pydantic import ValidationError
+
+    if not isinstance(values, Mapping) or values.get("format") != RECORD_FORMAT:
+        raise StoreError(
+            f"{origin} is not of this version of bitprobe (format {RECORD_FORMAT}); "
+            "run its suite again"
+        )
+    given = {name: value for name, value in values.items() if name != "format"}
+    try:
+        record: Record = _adapter().validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(
+            f"{origin} is damaged: {where}: {first['msg'].lower()}; delete it and run again"
+        ) from error
+    return record
+
+
+def read_record(text: str | bytes, origin: str = "a record") -> Record:
+    """Return the record in a JSON text.
+
+    Raises:
+        StoreError: it is not JSON, not a record, or of another version.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise StoreError(
+            f"{origin} is damaged: {error}; delete it and run again"
+        ) from error
+    return record_from_json(values, origin)
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
+
+
+def _changed(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that differ from their defaults."""
+    pairs = {f.name: (getattr(value, f.name), f.default) for f in fields(value)}
+    return {name: given for name, (given, default) in pairs.items() if given != default}
+
+
+def _score_json(score: Score) -> dict[str, Any]:
+    values = _changed(score)
+    if score.variant != Variant():
+        values["variant"] = _changed(score.variant)
+    return values

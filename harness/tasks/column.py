@@ -1,0 +1,36 @@
+"""Columns of a leaderboard, as tasks declare them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.records.score import PLAIN, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One score of one task as a column of every leaderboard: terminal, page, CSV, LaTeX.
+
+    It is shown where a data set has the score.
+
+    Attributes:
+        header: words above it, the same in every format.
+        metric, variant: which score of the task.
+        meaning: one sentence for a reader, shown in legends.
+        digits: after the decimal point.
+        with_interval: whether the interval is shown beside the value.
+        higher_is_better: for sorting.
+        baselines: names of the baselines whose score of the same metric stands here.
+        is_readout: whether it says how well classes are told apart, from 0 to 1: such
+            columns have a chart against the rate.
+    """
+
+    header: str
+    metric: str
+    variant: Variant = PLAIN
+    meaning: str = ""
+    digits: int = 3
+    with_interval: bool = True
+    higher_is_better: bool = True
+    baselines: tuple[str, ...] = ()
+    is_readout: bool = False
