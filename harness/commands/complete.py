@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.atomic import write_atomic
 from harness.contract.compressor import Compressor
 from harness.data.dataset import subset
-from harness.data.fetch import write_atomic
 from harness.data.load import load_dataset
 from harness.errors import DatasetError, StoreError
+from harness.records.job import Subject
 from harness.report.gallery import continuation_table, gallery_caption, gallery_png
 from harness.tasks import completion
-from harness.tasks.task import Inputs
+from harness.tasks.task import Evidence, Inputs, without_test_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +45,18 @@ def complete(
     inputs = Inputs(
         unfitted=compressor,
         fitted=compressor,
-        artifact_bits=0.0,
-        dataset=dataset,
+        dataset=without_test_labels(dataset),
         seed=seed,
     )
-    outcome = completion.run(inputs, parameters)
+    measured = completion.measure(inputs, parameters)
+    evidence = Evidence(
+        subject=Subject(spec=compressor.name, name=compressor.name, family=""),
+        dataset=dataset,
+        seed=seed,
+        arrays=measured.arrays,
+        facts=measured.facts,
+    )
+    outcome = completion.judge(evidence, parameters)
     is_image = dataset.shape is not None
     words = gallery_caption if is_image else continuation_table
     made = (
