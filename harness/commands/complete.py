@@ -10,10 +10,10 @@ from harness.contract.compressor import Compressor
 from harness.data.dataset import subset
 from harness.data.load import load_dataset
 from harness.errors import DatasetError, StoreError
-from harness.records.job import Subject
 from harness.report.gallery import continuation_table, gallery_caption, gallery_png
 from harness.tasks import completion
-from harness.tasks.task import Evidence, Inputs, without_test_labels
+from harness.tasks.evaluate import evaluate
+from harness.tasks.task import Inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +42,8 @@ def complete(
     dataset = subset(load_dataset(name), n_train=None, n_test=None, seed=seed)
     if not dataset.test.samples:
         raise DatasetError(f"{name} has no test samples to complete")
-    inputs = Inputs(
-        unfitted=compressor,
-        fitted=compressor,
-        dataset=without_test_labels(dataset),
-        seed=seed,
-    )
-    measured = completion.measure(inputs, parameters)
-    evidence = Evidence(
-        subject=Subject(spec=compressor.name, name=compressor.name, family=""),
-        dataset=dataset,
-        seed=seed,
-        arrays=measured.arrays,
-        facts=measured.facts,
-    )
-    outcome = completion.judge(evidence, parameters)
+    inputs = Inputs(unfitted=compressor, fitted=compressor, dataset=dataset, seed=seed)
+    outcome = evaluate(completion.TASK, inputs, parameters)
     is_image = dataset.shape is not None
     words = gallery_caption if is_image else continuation_table
     made = (

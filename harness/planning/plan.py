@@ -6,20 +6,17 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from dataclasses import replace as replaced
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from harness.contract.compressor import (
-    Codec,
     Compressor,
-    Stepwise,
-    hyperparameters,
     spec_of,
 )
 from harness.contract.registry import Registry, parse_spec, versions_of
 from harness.data.card import Card, load_card
 from harness.errors import SuiteError, UnavailableError
 from harness.planning.suite import DatasetRow, Suite, TaskRow
-from harness.records.job import BASELINE, FIT, Job, Subject
+from harness.records.job import BASELINE, FIT, Job, Subject, subject_of
 from harness.tasks.catalog import BASELINE_VERSION, FIT_VERSION, TASKS
 
 Row = TypeVar("Row", DatasetRow, TaskRow)
@@ -186,31 +183,13 @@ def _skipped(task: TaskRow, suite: Suite, registry: Registry) -> set[str]:
 
 def _subject(compressor: Compressor, registry: Registry, card: Card) -> Subject:
     entry = registry.find(compressor.name)
-    kind = type(compressor)
-    ready = filled(compressor, card)
-    return Subject(
+    return replaced(
+        subject_of(filled(compressor, card)),
         spec=spec_of(compressor),
-        name=compressor.name,
-        family=compressor.family,
-        fields=hyperparameters(ready),
         plugin=entry.origin,
         source_hash=entry.source_hash,
-        versions=versions_of(kind),
-        prior_bytes=compressor.prior_bytes,
-        determinism=kind.determinism,
-        needs=tuple(sorted(kind.needs)),
-        kind=_kind_of(ready),
-        route=ready.route,
-        window=ready.window,
-        alphabet=ready.alphabet if isinstance(ready, Stepwise) else 256,
-        ladder_field=kind.ladder_field or "",
+        versions=versions_of(type(compressor)),
     )
-
-
-def _kind_of(compressor: Compressor) -> Literal["codec", "model", "other"]:
-    if isinstance(compressor, Codec):
-        return "codec"
-    return "model" if isinstance(compressor, Stepwise) else "other"
 
 
 def filled(compressor: Compressor, card: Card) -> Compressor:

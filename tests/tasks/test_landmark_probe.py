@@ -9,6 +9,7 @@ from harness.contract.compressor import Codec, Compressor
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError, SuiteError
 from harness.tasks import landmark_probe
+from harness.tasks.evaluate import evaluate
 from harness.tasks.landmark_probe import Parameters, draw_landmarks, shard_samples
 from harness.tasks.task import Inputs
 
@@ -86,11 +87,10 @@ def run(compressor, dataset, parameters=SMALL, seed=1):
     inputs = Inputs(
         unfitted=compressor,
         fitted=compressor,
-        artifact_bits=0.0,
         dataset=dataset,
         seed=seed,
     )
-    return landmark_probe.run(inputs, parameters)
+    return evaluate(landmark_probe.TASK, inputs, parameters)
 
 
 def test_shards_are_of_equal_size_within_one_sample(dataset):
