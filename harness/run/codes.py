@@ -81,8 +81,8 @@ def _decoded(
     if entry["stream"]:
         return _decoded_stream(entry, codes[0], compressor, identity, learner)
     if entry["context_lengths"]:
-        known = (folder / f"{entry['name']}.contexts").read_bytes()
-        contexts = coding.split(known, entry["context_lengths"], b"")
+        context_data = (folder / f"{entry['name']}.contexts").read_bytes()
+        contexts = coding.split(context_data, entry["context_lengths"], b"")
         return _decoded_after(entry, codes, contexts, compressor, learner)
     return coding.decode_each(compressor, codes, entry["lengths"], artifact=identity)
 

@@ -37,8 +37,8 @@ def longest_first(jobs: Sequence[Job], seconds: Sequence[float]) -> list[Job]:
 def read_history() -> dict[str, float]:
     """Return seconds by cell, empty on a new machine."""
     try:
-        found = json.loads((cache_folder() / HISTORY_FILE).read_text())
-        return {str(cell): float(seconds) for cell, seconds in found.items()}
+        seconds_by_cell = json.loads((cache_folder() / HISTORY_FILE).read_text())
+        return {str(cell): float(seconds) for cell, seconds in seconds_by_cell.items()}
     except (OSError, ValueError, AttributeError):
         return {}  # it only guides the order; without it jobs are guessed by size
 

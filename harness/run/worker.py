@@ -77,7 +77,7 @@ class _Data:
     """Data of a job: its own subset, and those that its parameters name."""
 
     dataset: Dataset
-    others: dict[str, Dataset]
+    foreign: dict[str, Dataset]
 
 
 def _load_data(job: Job) -> _Data:
@@ -87,7 +87,9 @@ def _load_data(job: Job) -> _Data:
         )
 
     names = [name for name in job.parameters.get("others", ()) if name != job.dataset]
-    return _Data(dataset=load(job.dataset), others={name: load(name) for name in names})
+    return _Data(
+        dataset=load(job.dataset), foreign={name: load(name) for name in names}
+    )
 
 
 def _job_of(request: Request) -> Job:
@@ -127,7 +129,7 @@ def _prepared(job: Job) -> tuple[Dataset, Any]:
     """Return the data set without labels of the test split, and the task's preparation."""
     data, task = _load_data(job), TASKS[job.task]
     evidence = Evidence(
-        subject=job.subject, dataset=data.dataset, seed=job.seed, others=data.others
+        subject=job.subject, dataset=data.dataset, seed=job.seed, foreign=data.foreign
     )
     prepared = task.prepare(evidence, task.make_parameters(job.parameters))
     return without_test_labels(data.dataset), prepared
@@ -190,7 +192,7 @@ def _evidence(request: Request, job: Job, data: _Data) -> Evidence:
         arrays=measured,
         facts=json.loads((folder / FACTS).read_text()),
         codes=read_code_files(folder),
-        others=data.others,
+        foreign=data.foreign,
     )
 
 

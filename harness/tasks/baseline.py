@@ -177,9 +177,9 @@ def _log_lengths(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 def _ngram_landmarks(dataset: Dataset, seed: int) -> Judgement:
     landmarks = draw_landmarks(dataset, Parameters(), seed=seed)
-    train = ngram_distances(dataset, landmarks, landmarks.rest.samples)
+    train = ngram_distances(dataset, landmarks, landmarks.outside.samples)
     test = ngram_distances(dataset, landmarks, dataset.test.samples)
-    return _probed(dataset, train, test, landmarks.rest.labels, seed=seed)
+    return _probed(dataset, train, test, landmarks.outside.labels, seed=seed)
 
 
 def ngram_distances(

@@ -105,8 +105,8 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     halves = halves_of(dataset, parameters)
     completions = evidence.arrays[COMPLETIONS]
     arrays: dict[str, NDArray[Any]] = {
-        "prefixes": halves.given,
-        "truth": halves.rest,
+        "prefixes": halves.prefixes,
+        "truth": halves.remainders,
         COMPLETIONS: completions,
         "indices": halves.indices,
     }
@@ -114,7 +114,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     if REST_BITS in evidence.arrays:
         bits = evidence.arrays[REST_BITS]
         scores += _rates(bits, halves, evidence.seed)
-        sizes = np.full(len(bits), halves.rest.shape[1])
+        sizes = np.full(len(bits), halves.remainders.shape[1])
         arrays |= {REST_BITS: bits, "n_bytes": sizes}
     if is_image(dataset):
         image_scores, image_arrays = _image_scores(evidence, halves, completions)
@@ -148,7 +148,7 @@ def text_halves(dataset: Dataset, parameters: Parameters) -> Halves:
         )
     cut = b"".join(samples[i][: 2 * size] for i in indices)
     table = np.frombuffer(cut, np.uint8).reshape(len(indices), 2 * size)
-    return Halves(given=table[:, :size], rest=table[:, size:], indices=indices)
+    return Halves(prefixes=table[:, :size], remainders=table[:, size:], indices=indices)
 
 
 def complete(
@@ -159,9 +159,9 @@ def complete(
     Raises:
         ConformanceError: it does not continue what it was given, to the length asked for.
     """
-    prefixes = [row.tobytes() for row in halves.given for _ in range(n_samples)]
-    cut = halves.given.shape[1]
-    length = cut + halves.rest.shape[1]
+    prefixes = [row.tobytes() for row in halves.prefixes for _ in range(n_samples)]
+    cut = halves.prefixes.shape[1]
+    length = cut + halves.remainders.shape[1]
     samples: list[bytes] = []
     for start in range(0, len(prefixes), N_STREAMS):
         samples += model.sample(prefixes[start : start + N_STREAMS], length, rng)
@@ -172,7 +172,7 @@ def complete(
             f"and what follows it"
         )
     whole = np.frombuffer(b"".join(samples), np.uint8)
-    return whole.reshape(len(halves.given), n_samples, length)[:, :, cut:].copy()
+    return whole.reshape(len(halves.prefixes), n_samples, length)[:, :, cut:].copy()
 
 
 def rest_bits(model: Stepwise, halves: Halves) -> Floats:
@@ -181,9 +181,9 @@ def rest_bits(model: Stepwise, halves: Halves) -> Floats:
     The lengths of a stepwise model are sums over symbols that do not look ahead, so
     C(whole) - C(given) is exact, unlike for other codecs.
     """
-    whole = halves.wholes(halves.rest[:, None])[:, 0]
+    whole = halves.wholes(halves.remainders[:, None])[:, 0]
     lengths = model.code_lengths([row.tobytes() for row in whole])
-    return lengths - model.code_lengths([row.tobytes() for row in halves.given])
+    return lengths - model.code_lengths([row.tobytes() for row in halves.prefixes])
 
 
 def _image_scores(
@@ -191,7 +191,11 @@ def _image_scores(
 ) -> tuple[list[Score], dict[str, NDArray[Any]]]:
     dataset, seed = evidence.dataset, evidence.seed
     halves_without, nearest = references(dataset, halves, completions.shape[1], seed)
-    rests = {COMPLETIONS: completions, TRUTH: halves.rest[:, None], **halves_without}
+    rests = {
+        COMPLETIONS: completions,
+        TRUTH: halves.remainders[:, None],
+        **halves_without,
+    }
     arrays: dict[str, NDArray[Any]] = {
         "nearest": nearest,
         "shape": np.array(dataset.shape),
@@ -237,8 +241,8 @@ def _distances(
 ) -> list[Score]:
     train = images_of(dataset, dataset.train.samples)
     scores = []
-    for origin, rest in rests.items():
-        wholes = halves.wholes(rest)
+    for origin, lower_half in rests.items():
+        wholes = halves.wholes(lower_half)
         _, flat = nearest_images(wholes.reshape(-1, wholes.shape[2]), train)
         apart = flat.reshape(wholes.shape[:2]).mean(axis=1)  # (n,)
         about = "root mean square over the pixels of the whole image"
@@ -255,8 +259,8 @@ def _distances(
 
 def _rates(bits: Floats, halves: Halves, seed: int) -> list[Score]:
     """Return the model's code length of the true rest, per sample and per byte."""
-    n_bytes, n = halves.rest.shape[1], len(bits)
-    about = f"of {n_bytes} bytes after {halves.given.shape[1]}"
+    n_bytes, n = halves.remainders.shape[1], len(bits)
+    about = f"of {n_bytes} bytes after {halves.prefixes.shape[1]}"
     per_byte = _mean(bits / n_bytes, seed)
     scores = (
         replace(_score(REST_BITS, _mean(bits, seed), n, about), unit="bits"),

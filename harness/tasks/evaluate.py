@@ -39,7 +39,7 @@ def evaluate(
     parameters: Any,
     *,
     artifact_bits: float = 0.0,
-    others: Mapping[str, Dataset] | None = None,
+    foreign: Mapping[str, Dataset] | None = None,
 ) -> Evaluation:
     """Return the scores of a compressor; codes are counted, but not decoded.
 
@@ -48,7 +48,7 @@ def evaluate(
         inputs: compressor and data, the test split with its labels.
         parameters: of the task.
         artifact_bits: size of what a receiver needs to get the fitted compressor.
-        others: data sets that the parameters name.
+        foreign: data sets that the parameters name.
 
     Raises:
         NotApplicableError: the readout has no meaning here.
@@ -58,7 +58,7 @@ def evaluate(
         dataset=inputs.dataset,
         seed=inputs.seed,
         artifact_bits=artifact_bits,
-        others=others or {},
+        foreign=foreign or {},
     )
     prepared = task.prepare(evidence, parameters)
     hidden = without_test_labels(inputs.dataset)

@@ -22,22 +22,22 @@ N_QUERIES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Halves:
-    """Samples cut in two: the given part (n, g), the rest (n, r), and indices in the test."""
+    """Samples cut in two: prefixes (n, g), remainders (n, r), and their test indices (n,)."""
 
-    given: Octets
-    rest: Octets
+    prefixes: Octets
+    remainders: Octets
     indices: NDArray[np.int64]
 
     def wholes(self, rests: Octets) -> Octets:
         """Return the given parts, each with m rests (n, m, r): (n, m, g + r)."""
-        shape = (*rests.shape[:2], self.given.shape[1])
+        shape = (*rests.shape[:2], self.prefixes.shape[1])
         return np.concatenate(
-            [np.broadcast_to(self.given[:, None], shape), rests], axis=2
+            [np.broadcast_to(self.prefixes[:, None], shape), rests], axis=2
         )
 
 
 def is_image(dataset: Dataset) -> bool:
-    """Whether the samples have an upper and a lower half."""
+    """Say whether the samples have an upper and a lower half."""
     return dataset.kind == "image" and dataset.shape is not None
 
 
@@ -50,7 +50,9 @@ def image_halves(dataset: Dataset, n: int) -> Halves:
     images = images_of(dataset, dataset.test.samples[:n])
     cut = _cut(dataset)
     return Halves(
-        given=images[:, :cut], rest=images[:, cut:], indices=np.arange(len(images))
+        prefixes=images[:, :cut],
+        remainders=images[:, cut:],
+        indices=np.arange(len(images)),
     )
 
 
@@ -66,24 +68,24 @@ def references(
     train = images_of(dataset, dataset.train.samples)
     cut = _cut(dataset)
     rng = np.random.default_rng([seed, 12])
-    chosen = rng.integers(0, len(train), (len(halves.given), n_samples))
-    nearest, _ = nearest_images(halves.given, train[:, :cut])
+    indices = rng.integers(0, len(train), (len(halves.prefixes), n_samples))
+    nearest, _ = nearest_images(halves.prefixes, train[:, :cut])
     mean = np.rint(train.mean(axis=0)).astype(np.uint8)
     rests = {
-        "random_half": train[chosen][:, :, cut:],
+        "random_half": train[indices][:, :, cut:],
         "nearest_half": train[nearest][:, None, cut:],
         "mean_image": np.broadcast_to(mean[cut:], (len(nearest), 1, len(mean) - cut)),
     }
     return rests, train[nearest]
 
 
-def nearest_images(queries: Octets, known: Octets) -> tuple[NDArray[np.int64], Floats]:
-    """Return, per query, the index of the nearest known image and its distance.
+def nearest_images(queries: Octets, images: Octets) -> tuple[NDArray[np.int64], Floats]:
+    """Return, per query, the index of the nearest image and its distance.
 
     Returns:
         (n,), the first of equals; (n,), the root mean square over pixels, in grey levels.
     """
-    table = known.astype(np.float64)
+    table = images.astype(np.float64)
     squares = (table**2).sum(axis=1)
     indices, distances = [], []
     for start in range(0, len(queries), N_QUERIES):
@@ -92,7 +94,7 @@ def nearest_images(queries: Octets, known: Octets) -> tuple[NDArray[np.int64], F
         apart = (block**2).sum(axis=1)[:, None] + squares - 2 * block @ table.T
         indices.append(apart.argmin(axis=1))
         distances.append(apart.min(axis=1))
-    return np.concatenate(indices), np.sqrt(np.concatenate(distances) / known.shape[1])
+    return np.concatenate(indices), np.sqrt(np.concatenate(distances) / images.shape[1])
 
 
 def classified(
@@ -117,25 +119,27 @@ def classified(
     """
     train = images_of(dataset, dataset.train.samples[:N_CLASSIFIER_TRAIN])
     start = _cut(dataset) if view == "lower" else 0
-    seen = {name: halves.wholes(rest)[:, :, start:] for name, rest in rests.items()}
-    flat = [images.reshape(-1, images.shape[2]) for images in seen.values()]
-    known = train[:, start:].astype(np.float64)
-    asked = np.concatenate(flat).astype(np.float64)
-    if known.shape[1] > COMMON_DIMENSION:
-        known, asked = common_dimension(known, asked)
+    views = {name: halves.wholes(lower)[:, :, start:] for name, lower in rests.items()}
+    flat = [images.reshape(-1, images.shape[2]) for images in views.values()]
+    train_features = train[:, start:].astype(np.float64)
+    features = np.concatenate(flat).astype(np.float64)
+    if train_features.shape[1] > COMMON_DIMENSION:
+        train_features, features = common_dimension(train_features, features)
     labels = dataset.train.labels[: len(train)]
-    probe = fit_probe(known, labels, len(dataset.classes), seed)
-    parts = np.split(probe.credit(asked), np.cumsum([len(part) for part in flat])[:-1])
+    probe = fit_probe(train_features, labels, len(dataset.classes), seed)
+    parts = np.split(
+        probe.credit(features), np.cumsum([len(part) for part in flat])[:-1]
+    )
     return {
-        name: part.reshape(*seen[name].shape[:2], -1).mean(axis=1)
-        for name, part in zip(seen, parts, strict=True)
+        name: part.reshape(*views[name].shape[:2], -1).mean(axis=1)
+        for name, part in zip(views, parts, strict=True)
     }
 
 
 def _cut(dataset: Dataset) -> int:
     """Return the bytes of the upper half of an image: of an odd row more lies below."""
-    height, *others = dataset.shape or ()
-    return height // 2 * int(np.prod(others))
+    height, *row_shape = dataset.shape or ()
+    return height // 2 * int(np.prod(row_shape))
 
 
 def images_of(dataset: Dataset, samples: Sequence[bytes]) -> Octets:

@@ -136,7 +136,7 @@ def sized_pairs(evidence: Evidence, parameters: Parameters) -> list[tuple[str, P
         n_classes=parameters.n_classes,
         siblings=parameters.siblings,
     )
-    pairs = draw_pairs(evidence.dataset, evidence.others, plan, seed=evidence.seed)
+    pairs = draw_pairs(evidence.dataset, evidence.foreign, plan, seed=evidence.seed)
     pairs = [pair for pair in pairs if max(pair.x + pair.y) < evidence.subject.alphabet]
     if not pairs:
         raise NotApplicableError(

@@ -67,11 +67,11 @@ class Landmarks:
 
     Attributes:
         members: per shard, indices into train, in order.
-        rest: the train samples that train the probe, in their order.
+        outside: the train samples that train the probe, in their order.
     """
 
     members: tuple[NDArray[np.int64], ...]
-    rest: Split
+    outside: Split
 
 
 def measure(inputs: Inputs, parameters: Parameters) -> Measured:
@@ -86,7 +86,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     require_route(compressor, dataset)
     landmarks = draw_landmarks(dataset, parameters, seed=seed)
     shards = shard_samples(dataset, landmarks)
-    samples = (*landmarks.rest.samples, *dataset.test.samples)
+    samples = (*landmarks.outside.samples, *dataset.test.samples)
     lengths = conditional_lengths(compressor, shards, samples, seed=seed)
     return Measured(arrays={SHARD_BITS: lengths})
 
@@ -99,13 +99,13 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     dataset, seed = evidence.dataset, evidence.seed
     lengths = evidence.arrays[SHARD_BITS]
     landmarks = draw_landmarks(dataset, parameters, seed=seed)
-    train, test = landmarks.rest.samples, dataset.test.samples
+    train, test = landmarks.outside.samples, dataset.test.samples
     features = landmark_features(lengths, (*train, *test))
     scores, arrays = probe_scores(
         dataset,
         Features(
             train=features[: len(train)],
-            labels=landmarks.rest.labels,
+            labels=landmarks.outside.labels,
             test=features[len(train) :],
             state=_state(evidence),
             route=evidence.subject.route,
@@ -117,7 +117,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     arrays |= {
         "features_train": features[: len(train)],
         "features_test": features[len(train) :],
-        "labels_train": landmarks.rest.labels,
+        "labels_train": landmarks.outside.labels,
         "shard_of_member": np.repeat(np.arange(len(members)), [*map(len, members)]),
         "member": np.concatenate(members),
     }
@@ -152,31 +152,31 @@ def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> La
         )
     inside = np.isin(np.arange(len(samples)), np.concatenate(shards))
     # Train is in seeded order: its first samples are a fair draw.
-    rest = dataset.train.take(np.flatnonzero(~inside)[: parameters.n_probe])
-    return Landmarks(members=tuple(shards), rest=rest)
+    outside = dataset.train.take(np.flatnonzero(~inside)[: parameters.n_probe])
+    return Landmarks(members=tuple(shards), outside=outside)
 
 
 def _pack(
     order: NDArray[np.int64], sizes: NDArray[np.int64], shard_bytes: int
 ) -> list[NDArray[np.int64]]:
     """Return the order cut into runs, each ended by the next sample, which is too long."""
-    shards, start, filled = [], 0, 0
+    shards, start, n_filled = [], 0, 0
     for position, index in enumerate(order):
-        if filled + sizes[index] > shard_bytes:
+        if n_filled + sizes[index] > shard_bytes:
             shards.append(order[start:position])
-            start, filled = position, 0
-        filled += int(sizes[index])
-        if filled == shard_bytes:
+            start, n_filled = position, 0
+        n_filled += int(sizes[index])
+        if n_filled == shard_bytes:
             shards.append(order[start : position + 1])
-            start, filled = position + 1, 0
+            start, n_filled = position + 1, 0
     return shards  # a last run that nothing ended is no shard
 
 
 def shard_samples(dataset: Dataset, landmarks: Landmarks) -> list[list[bytes]]:
     """Return, per shard, its samples, each ended by the separator."""
     return [
-        [dataset.train.samples[i] + dataset.separator for i in chosen]
-        for chosen in landmarks.members
+        [dataset.train.samples[i] + dataset.separator for i in members]
+        for members in landmarks.members
     ]
 
 

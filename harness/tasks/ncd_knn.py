@@ -67,8 +67,8 @@ class Parameters:
         if self.orders not in (1, 2):
             raise SuiteError(f"ncd_knn: orders is {self.orders!r}; give 1 or 2")
         if self.variant not in get_args(Distance):
-            known = ", ".join(get_args(Distance))
-            raise SuiteError(f"ncd_knn: variant is {self.variant!r}; give {known}")
+            names = ", ".join(get_args(Distance))
+            raise SuiteError(f"ncd_knn: variant is {self.variant!r}; give {names}")
 
 
 @dataclass(frozen=True, kw_only=True)

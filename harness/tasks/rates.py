@@ -191,8 +191,8 @@ def _rates(evidence: Evidence, fitted: bool) -> list[_Rate]:  # noqa: FBT001  (a
     if evidence.subject.kind == "codec":
         n = len(evidence.dataset.test.samples)
         indices = _decoded_indices(n, evidence.seed) if subset else np.arange(n)
-        written = BITS_PER_BYTE * np.array(alone.lengths, np.float64)
-        if not np.array_equal(reported[indices], written):
+        code_bits = BITS_PER_BYTE * np.array(alone.lengths, np.float64)
+        if not np.array_equal(reported[indices], code_bits):
             raise ConformanceError(
                 f"{evidence.subject.name} reported code lengths that its codes do not have"
             )

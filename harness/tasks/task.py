@@ -55,7 +55,7 @@ class Evidence:
         artifact_bits: size of what a receiver needs to get the fitted compressor.
         arrays, facts: measurements.
         codes: files that a fresh process decoded, by the name of the rate.
-        others: data sets that the parameter `others` names, by name, with the same caps.
+        foreign: data sets that the parameter `others` names, by name, with the same caps.
     """
 
     subject: Subject
@@ -65,7 +65,7 @@ class Evidence:
     arrays: Arrays = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     codes: Mapping[str, CodeFile] = field(default_factory=dict)
-    others: Mapping[str, Dataset] = field(default_factory=dict)
+    foreign: Mapping[str, Dataset] = field(default_factory=dict)
 
 
 def without_test_labels(dataset: Dataset) -> Dataset:

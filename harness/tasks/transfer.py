@@ -80,14 +80,14 @@ class Problem:
     Attributes:
         dataset: Y; its test split without samples that duplicate something in train.
         few: per class, indices of the labelled samples in train.
-        rest: train without the labelled samples: where X of the same data comes from.
+        unlabelled_train: train without the labelled samples: where X of the same data comes from.
         y: the test split as one stream, at most so many bytes.
         seed: of draws and intervals.
     """
 
     dataset: Dataset
     few: tuple[NDArray[np.int64], ...]
-    rest: Dataset
+    unlabelled_train: Dataset
     y: bytes
     seed: int
 
@@ -102,7 +102,7 @@ def prepare(
     """
     require_labels(evidence.dataset)
     problem = few_label_problem(evidence.dataset, parameters, seed=evidence.seed)
-    sources = {NO_X: b"", **draw_sources(problem, evidence.others, parameters)}
+    sources = {NO_X: b"", **draw_sources(problem, evidence.foreign, parameters)}
     return replace(problem, dataset=without_test_labels(problem.dataset)), sources
 
 
@@ -164,21 +164,23 @@ def few_label_problem(
     unlabelled = np.setdiff1d(order, np.concatenate(few))
     nothing = np.zeros(0, np.int64)
     # halves_of pools train and test: X comes from train alone.
-    rest = replace(
+    unlabelled_train = replace(
         dataset,
         train=dataset.train.take(unlabelled),
         test=dataset.test.take(nothing),
         duplicated=None,
         true_bits=None,
     )
-    kept = np.arange(len(dataset.test.samples))
+    unique = np.arange(len(dataset.test.samples))
     if dataset.duplicated is not None:
-        kept = np.flatnonzero(~dataset.duplicated)
-    tested = replace(dataset, test=dataset.test.take(kept), duplicated=None)
+        unique = np.flatnonzero(~dataset.duplicated)
+    tested = replace(dataset, test=dataset.test.take(unique), duplicated=None)
     y = join(tested.test.samples, dataset.separator)[: parameters.n_bytes]
     if not y:
         raise NotApplicableError(f"{dataset.name}: no test sample is left to code")
-    return Problem(dataset=tested, few=few, rest=rest, y=y, seed=seed)
+    return Problem(
+        dataset=tested, few=few, unlabelled_train=unlabelled_train, y=y, seed=seed
+    )
 
 
 def draw_sources(
@@ -192,15 +194,15 @@ def draw_sources(
     n_sources. No sample of X is a near duplicate of Y.
     """
     rng = np.random.default_rng([problem.seed, 27])
-    own = {
+    samples_by_name = {
         name: (*half.ys, *half.xs)
-        for name, half in halves_of(problem.rest, rng).items()
+        for name, half in halves_of(problem.unlabelled_train, rng).items()
     }
-    classes = [name for name in own if name != WHOLE]
+    classes = [name for name in samples_by_name if name != WHOLE]
     shuffled = [classes[i] for i in rng.permutation(len(classes))]
     foreign = {name: halves_of(o, rng)[WHOLE].xs for name, o in others.items()}
-    offered = [("same_data", own[WHOLE]), *foreign.items()]
-    offered += [(f"class {name}", own[name]) for name in shuffled]
+    offered = [("same_data", samples_by_name[WHOLE]), *foreign.items()]
+    offered += [(f"class {name}", samples_by_name[name]) for name in shuffled]
     ys = [s + problem.dataset.separator for s in problem.dataset.test.samples]
     n, sources = parameters.n_bytes, dict[str, bytes]()
     for name, samples in offered:

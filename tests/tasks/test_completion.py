@@ -206,7 +206,7 @@ def test_references_come_from_train_and_nearest_goes_by_the_given_half(digits, d
     train = np.frombuffer(b"".join(digits.train.samples), np.uint8).reshape(-1, 64)
     halves = image_halves.image_halves(digits, 12)
     rests, nearest = image_halves.references(digits, halves, 2, seed=5)
-    by_given = cdist(halves.given.astype(float), train[:, :CUT].astype(float))
+    by_given = cdist(halves.prefixes.astype(float), train[:, :CUT].astype(float))
     wanted = train[by_given.argmin(axis=1)]
     assert (nearest == wanted).all()
     assert (rests["nearest_half"][:, 0] == wanted[:, CUT:]).all()
@@ -242,7 +242,7 @@ def test_completions_keep_what_is_given_and_repeat_with_the_seed(digits, drawn):
 def test_samples_of_a_chain_follow_its_probabilities_across_batches(monkeypatch):
     monkeypatch.setattr(completion, "N_STREAMS", 7)
     given = np.array([[0], [1], [2]], np.uint8)
-    halves = image_halves.Halves(given=given, rest=given, indices=np.arange(3))
+    halves = image_halves.Halves(prefixes=given, remainders=given, indices=np.arange(3))
     model = chain(3, seed=8)
     found = completion.complete(model, halves, 500, np.random.default_rng(0))
     shares = np.stack([np.bincount(row.ravel(), minlength=3) for row in found]) / 500
@@ -257,8 +257,8 @@ def test_a_colour_image_is_cut_after_the_upper_half_of_its_rows(digits):
     )
     coloured = replace(digits, shape=(5, 4, 3), test=split)
     halves = image_halves.image_halves(coloured, 2)
-    assert (halves.given == pixels[:, :2].reshape(2, -1)).all()
-    assert (halves.rest == pixels[:, 2:].reshape(2, -1)).all()
+    assert (halves.prefixes == pixels[:, :2].reshape(2, -1)).all()
+    assert (halves.remainders == pixels[:, 2:].reshape(2, -1)).all()
 
 
 def test_of_texts_so_many_bytes_are_given_and_short_ones_passed_over(letters):

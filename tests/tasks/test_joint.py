@@ -59,7 +59,7 @@ def inputs(spec: Any, data: Dataset | None = None) -> Inputs:
 
 
 def run(task: Any, given: Inputs, parameters: Any) -> Evaluation:
-    return evaluate(task.TASK, given, parameters, others={"far": dataset("far", 60)})
+    return evaluate(task.TASK, given, parameters, foreign={"far": dataset("far", 60)})
 
 
 def scores_of(outcome: Any) -> dict[str, float]:
