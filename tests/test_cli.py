@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path):
         (("check", "gzpi"), "did you mean gzip?"),
         (("check", "/nowhere/plugin.py"), "/nowhere/plugin.py"),
         (("audit", "digitz"), "did you mean digits?"),
-        (("run", "/proc/nosuch.toml"), "no suite"),
+        (("run", "/proc/nosuch.toml"), "there is no file /proc/nosuch.toml"),
         (("run", "smoke", "--output", "/proc/here"), "cannot write"),
     ],
 )
@@ -215,12 +215,12 @@ tasks = [{name="rates"}]
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("name = 1", "suite.toml: name"),
-        ("name = ", "suite.toml: Invalid value"),
-        ('name = "x"\nfoo = 1', "suite.toml: title: Field required"),
-        (SUITE + "foo = 1", "suite.toml: foo: Extra inputs"),
+        ("name = 1", "suite.toml: name must be a string, not 1"),
+        ("name = ", "suite.toml: not valid TOML: invalid value"),
+        ('name = "x"\nfoo = 1', "suite.toml: title is missing"),
+        (SUITE + "foo = 1", "suite.toml: no field 'foo'"),
         (SUITE.replace('name="rates"', 'name="rate"'), "did you mean rates?"),
-        (SUITE.replace('name="rates"', 'name="rates", x=1'), "no parameter 'x'"),
+        (SUITE.replace('name="rates"', 'name="rates", x=1'), "tasks, row 1: no field 'x'"),
         (SUITE.replace("digits", "digitz"), "did you mean digits?"),
         (
             SUITE.replace('name="rates"', 'name="class_scratch", equal_bytes="maybe"'),

@@ -42,9 +42,17 @@ def run_suite(  # noqa: PLR0913  (these are the options)
     suite: Annotated[str, typer.Argument(help="a name, or the path of a TOML file")],
     *,
     output: Annotated[Path | None, typer.Option(help="where records go")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="compressor specs")] = None,
-    datasets: Annotated[list[str] | None, typer.Option(help="data sets")] = None,
-    tasks: Annotated[list[str] | None, typer.Option(help="tasks")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="the suite's: name, spec, glob or family:NAME"),
+    ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(help="specs to add to the suite")
+    ] = None,
+    datasets: Annotated[
+        list[str] | None, typer.Option(help="data sets, or globs")
+    ] = None,
+    tasks: Annotated[list[str] | None, typer.Option(help="tasks, or globs")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="samples per split")] = None,
     jobs: Annotated[int, typer.Option("-j", min=1, help="jobs at a time")] = 2,
     seed: Annotated[int | None, typer.Option(min=0, help="of the first draw")] = None,
@@ -57,10 +65,11 @@ def run_suite(  # noqa: PLR0913  (these are the options)
 ) -> None:
     """Run a suite, resume where it stopped, and print its leaderboard."""
     from harness.commands.run import Options, run_and_report
-    from harness.planning.plan import Selection
+    from harness.planning.selection import Selection
 
     selection = Selection(
         only=only or (),
+        also=also or (),
         datasets=datasets or (),
         tasks=tasks or (),
         limit=limit,

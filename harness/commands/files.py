@@ -29,7 +29,7 @@ from harness.data.card import card_names, load_card
 from harness.data.dataset import subset
 from harness.data.load import load_dataset
 from harness.errors import DatasetError, SpecError, StoreError, UsageError
-from harness.planning.plan import filled
+from harness.planning.subject import with_card_fields
 
 PIPE = Path("-")
 
@@ -143,7 +143,7 @@ def _corpus(
         )
     whole = subset(load_dataset(data), n_train=None, n_test=None, seed=seed)
     corpus = [sample + whole.separator for sample in whole.train.samples]
-    return filled(compressor, load_card(data)), corpus
+    return with_card_fields(compressor, load_card(data)), corpus
 
 
 def compress_file(

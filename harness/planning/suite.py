@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 import harness
-from harness.errors import SuiteError
+from harness.contract.registry import Registry, load_registry
+from harness.errors import SpecError, SuiteError
 from harness.planning.preregistration import Registration
+from harness.planning.specs import expand, expand_additions
+from harness.planning.suite_errors import first_error
+from harness.suggest import hint
 from harness.tasks.baseline import METHODS
 from harness.tasks.catalog import TASKS
 
@@ -23,14 +36,21 @@ class _Strict(BaseModel):
 class DatasetRow(_Strict):
     """A data set and its caps; the subset is stratified and seeded.
 
+    `planning/specs.py` says what patterns match.
+
     Attributes:
-        also: specs of compressors for this data set only, such as image codecs.
+        also: specs or patterns of compressors for this data set beside the suite's, such as
+            image codecs; `skip` and `only` do not touch them.
+        skip: patterns of the suite's compressors that this data set leaves out.
+        only: patterns of the suite's compressors that this data set keeps; empty keeps all.
         optional: leave it out, and say so, where it cannot be had.
     """
 
     name: str
     optional: bool = False
     also: list[str] = []
+    skip: list[str] = []
+    only: list[str] = []
     train: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
 
@@ -38,39 +58,51 @@ class DatasetRow(_Strict):
 class TaskRow(BaseModel):
     """A task, its own caps on the splits, and its parameters under their own names.
 
+    `planning/specs.py` says what patterns match.
+
     Attributes:
-        skip: compressors that are too slow for this task: a spec, or the name for all
-            configurations of one.
+        skip: patterns of compressors that are too slow for this task.
+        only: patterns of the only compressors that take this task; empty for all.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     name: str
     skip: list[str] = []
+    only: list[str] = []
     train: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the suite gives beyond name and caps; the task checks it."""
+        """The task's parameters as the suite gives them; the task checks them."""
         return dict(self.model_extra or {})
 
 
 class Limits(_Strict):
-    """What one job may use."""
+    """Time and memory that one job may use."""
 
     timeout_seconds: float = Field(default=600, gt=0)
     memory_bytes: int = Field(default=4 << 30, gt=0)
 
 
+def _row(value: Any) -> Any:
+    """Return the table that a plain name stands for."""
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Suite(_Strict):
     """Everything a run needs to know.
+
+    Specs may list values (`planning/specs.py`); `load_suite` and `plan` multiply them out.
 
     Attributes:
         seed: of the first draw; each further draw adds one.
         draws: repetitions with other subsets, orders, shards and seeds.
+        compressors: specs; a glob or a family adds registered compressors as they are.
         rates_only: specs of codecs that take no task but rates.
-        hypothesis: what a run of the suite tests, registered before its records.
+        datasets, tasks: rows; a plain name is a row without caps.
+        hypothesis: the claims that a run tests, registered before its records.
         notes: remarks that stand beside every result of a compressor, by its name.
     """
 
@@ -82,43 +114,74 @@ class Suite(_Strict):
     rates_only: list[str] = []
     notes: dict[str, str] = {}
     baselines: list[str] = []
-    datasets: list[DatasetRow] = Field(min_length=1)
-    tasks: list[TaskRow] = Field(min_length=1)
+    datasets: list[Annotated[DatasetRow, BeforeValidator(_row)]] = Field(min_length=1)
+    tasks: list[Annotated[TaskRow, BeforeValidator(_row)]] = Field(min_length=1)
     limits: Limits = Limits()
     hypothesis: Registration | None = None
 
+    @property
+    def specs(self) -> list[str]:
+        """All specs, each once, in order: of all data sets, then of single ones."""
+        own_specs = [spec for row in self.datasets for spec in row.also]
+        return list(dict.fromkeys([*self.compressors, *self.rates_only, *own_specs]))
+
     @model_validator(mode="after")
-    def _names_once_and_known(self) -> Suite:
-        names = [*self.compressors, *self.rates_only, *self.baselines]
-        names += [row.name for row in self.datasets]
-        names += [row.name for row in self.tasks]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{twice[0]!r} is listed twice")
-        for row in self.tasks:
-            _known(row.name, list(TASKS), "task")
-            TASKS[row.name].complete(row.parameters)
-            for spec in row.skip:
-                _known(spec, self._specs_and_names(), "compressor")
+    def _check(self) -> Suite:
+        _check_once([*self.compressors, *self.rates_only, *self.baselines])
+        _check_once([row.name for row in self.datasets])
+        _check_once([row.name for row in self.tasks])
+        for i, row in enumerate(self.tasks, start=1):
+            _check_task(row, f"tasks, row {i}")
         for name in self.baselines:
-            _known(name, list(METHODS), "baseline")
+            _check_name(name, METHODS, "baselines: no baseline")
         if self.hypothesis:
             self._check_hypothesis(self.hypothesis)
         return self
 
     def _check_hypothesis(self, registration: Registration) -> None:
-        tasks, datasets = (
-            [row.name for row in rows] for rows in (self.tasks, self.datasets)
-        )
-        for claim in registration.claims:
-            _known(claim.task, tasks, "task of the suite")
-            for name in (*claim.datasets, *registration.datasets):
-                _known(name, datasets, "data set of the suite")
+        tasks = [row.name for row in self.tasks]
+        datasets = [row.name for row in self.datasets]
+        for name in registration.datasets:
+            _check_name(name, datasets, "hypothesis: the suite has no data set")
+        for i, claim in enumerate(registration.claims, start=1):
+            place = f"hypothesis, claims, row {i}: the suite has no"
+            _check_name(claim.task, tasks, f"{place} task")
+            for name in claim.datasets:
+                _check_name(name, datasets, f"{place} data set")
 
-    def _specs_and_names(self) -> list[str]:
-        also = [spec for row in self.datasets for spec in row.also]
-        specs = [*self.compressors, *also]
-        return [*specs, *(spec.partition("(")[0] for spec in specs)]
+    def expanded(self, registry: Registry) -> Suite:
+        """Return the suite with every list of values in a spec multiplied out.
+
+        Patterns of `skip` and `only` stay: they select among these specs.
+
+        Raises:
+            SpecError: a spec does not parse, or a glob or family matches nothing.
+            SuiteError: a spec is listed twice.
+        """
+        return Suite.model_validate(
+            {
+                **dict(self),
+                "compressors": expand_additions(self.compressors, registry),
+                "rates_only": expand_additions(self.rates_only, registry),
+                "datasets": [
+                    row.model_copy(
+                        update={"also": expand_additions(row.also, registry)}
+                    )
+                    for row in self.datasets
+                ],
+                "hypothesis": self.hypothesis
+                and _expanded_registration(self.hypothesis, registry),
+            }
+        )
+
+
+def suite_size(suite: Suite) -> dict[str, int]:
+    """Return the numbers of data sets, compressors and draws of a loaded suite."""
+    return {
+        "n_datasets": len(suite.datasets),
+        "n_compressors": len(suite.specs),
+        "n_draws": suite.draws,
+    }
 
 
 def suites_folder() -> Path:
@@ -129,39 +192,92 @@ def suites_folder() -> Path:
 
 
 def suite_names() -> list[str]:
-    """Return the names of the suites at hand."""
+    """Return the names of the suites that come with bitprobe."""
     return sorted(path.stem for path in suites_folder().glob("*.toml"))
 
 
-def load_suite(name: str) -> Suite:
-    """Return the suite of this name, or of a TOML file.
+def load_suite(name: str, registry: Registry | None = None) -> Suite:
+    """Return the suite of this name, or of a TOML file, with its specs expanded.
+
+    Args:
+        name: of a suite that comes with bitprobe, or a path that ends in ".toml".
+        registry: knows which fields take a list; None for the plugins that are installed.
 
     Raises:
         SuiteError: there is none, or it is not legal; one line says what and where.
+        SpecError: the same for a spec in it.
     """
-    path = Path(name) if name.endswith(".toml") else suites_folder() / f"{name}.toml"
-    if not path.is_file():
-        close = difflib.get_close_matches(name, suite_names(), n=1)
-        hint = (
-            f"did you mean {close[0]}?"
-            if close
-            else f"there are: {', '.join(suite_names())}"
-        )
-        raise SuiteError(f"no suite {name!r}; {hint}")
+    path = _path_of(name)
     try:
-        return Suite.model_validate(tomllib.loads(path.read_text()))
+        suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return suite.expanded(registry or _installed())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SuiteError(f"{name} cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{path.name} is not a UTF-8 text; save it as one") from error
     except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{path.name}: {error}") from error
+        message = (
+            f"{path.name}: not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}"
+        )
+        raise SuiteError(message) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise SuiteError(f"{path.name}: {where}: {first['msg']}") from error
-    except SuiteError as error:
-        raise SuiteError(f"{path.name}: {error}") from error
+        raise SuiteError(f"{path.name}: {first_error(error, Suite)}") from error
+    except (SuiteError, SpecError) as error:
+        raise type(error)(f"{path.name}: {error}") from error
 
 
-def _known(name: str, names: list[str], what: str) -> None:
+@cache
+def _installed() -> Registry:
+    return load_registry()
+
+
+def _path_of(name: str) -> Path:
+    if name.endswith(".toml"):
+        if not Path(name).exists():
+            raise SuiteError(f"there is no file {name}")
+        return Path(name)
+    path = suites_folder() / f"{name}.toml"
+    if not path.is_file():
+        is_file = Path(f"{name}.toml").is_file()
+        advice = hint(name, [f"{name}.toml"] if is_file else suite_names())
+        raise SuiteError(f"no suite {name!r}; {advice}")
+    return path
+
+
+def _expanded_registration(
+    registration: Registration, registry: Registry
+) -> Registration:
+    claims = [
+        claim.model_copy(update={"compressors": expand(claim.compressors, registry)})
+        for claim in registration.claims
+    ]
+    interventions = {
+        name: expand(specs, registry)
+        for name, specs in registration.interventions.items()
+    }
+    return registration.model_copy(
+        update={"claims": claims, "interventions": interventions}
+    )
+
+
+def _check_once(names: Sequence[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SuiteError(f"{repeated[0]!r} is listed twice")
+
+
+def _check_task(row: TaskRow, place: str) -> None:
+    _check_name(row.name, TASKS, f"{place}: no task")
+    task = TASKS[row.name]
+    names = [*TaskRow.model_fields, *(field.name for field in fields(task.parameters))]
+    for name in row.parameters:
+        _check_name(name, names, f"{place}: no field")
+    task.complete(row.parameters)
+
+
+def _check_name(
+    name: str, names: Iterable[str] | Mapping[str, Any], problem: str
+) -> None:
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-        raise SuiteError(f"no {what} named {name!r}; {hint}")
+        raise SuiteError(f"{problem} {name!r}; {hint(name, names)}")

@@ -32,13 +32,13 @@ def planned(change: dict | None = None, **selection) -> Plan:
     return plan(suite, REGISTRY, Selection(**selection))
 
 
-def jobs_of(found: Plan, **wanted: str) -> list[Job]:
+def jobs_of(whole: Plan, **values: str) -> list[Job]:
     return [
         job
-        for job in found.jobs
+        for job in whole.jobs
         if all(
             value in (getattr(job, key, None), getattr(job.subject, key, None))
-            for key, value in wanted.items()
+            for key, value in values.items()
         )
     ]
 
@@ -52,20 +52,20 @@ def test_the_stricter_cap_of_data_set_task_and_limit_holds():
 
 
 def test_a_fit_comes_before_its_readers_and_is_shared_by_other_test_caps():
-    found = planned()
-    keys = [job.key for job in found.jobs]
-    for job in found.jobs:
+    whole = planned()
+    keys = [job.key for job in whole.jobs]
+    for job in whole.jobs:
         if job.fit_key:
             assert keys.index(job.fit_key) < keys.index(job.key)
-    other = planned({"datasets": [{"name": "digits", "train": 100, "test": 7}]})
-    mine, theirs = (jobs_of(p, task=FIT, name="deflate")[0] for p in (found, other))
-    assert mine.key == theirs.key
+    narrower = planned({"datasets": [{"name": "digits", "train": 100, "test": 7}]})
+    wide, narrow = (jobs_of(p, task=FIT, name="deflate")[0] for p in (whole, narrower))
+    assert wide.key == narrow.key
 
 
 def test_skipped_compressors_and_those_for_rates_only_take_no_other_task():
-    found = planned()
+    whole = planned()
     by_task = {
-        task: {job.subject.spec for job in jobs_of(found, task=task, dataset="digits")}
+        task: {job.subject.spec for job in jobs_of(whole, task=task, dataset="digits")}
         for task in ("rates", "class_scratch", "ncd_knn")
     }
     assert by_task == {
@@ -89,22 +89,22 @@ def test_shape_and_levels_come_from_the_card():
 
 
 def test_each_draw_has_its_own_seed_and_key():
-    found = planned({"draws": 3, "seed": 5})
-    jobs = jobs_of(found, name="gzip", task="rates", dataset="digits")
+    whole = planned({"draws": 3, "seed": 5})
+    jobs = jobs_of(whole, name="gzip", task="rates", dataset="digits")
     assert [(job.draw, job.seed) for job in jobs] == [(0, 5), (1, 6), (2, 7)]
     assert len({job.key for job in jobs}) == 3
 
 
 def test_the_key_knows_what_decides_a_result_and_no_names():
     job = jobs_of(planned(), name="deflate", task="class_scratch")[0]
-    for same in (
+    for renamed in (
         replace(job, suite="other"),
         replace(job, draw=9),
         replace(job, remark="x"),
     ):
-        assert same.key == job.key
+        assert renamed.key == job.key
     subject = job.subject
-    for other in (
+    for changed in (
         replace(job, seed=1),
         replace(job, version=99),
         replace(job, n_test=1),
@@ -114,7 +114,7 @@ def test_the_key_knows_what_decides_a_result_and_no_names():
         replace(job, subject=replace(subject, fields={"level": 1})),
         replace(job, subject=replace(subject, versions={"zlib": "0"})),
     ):
-        assert other.key != job.key
+        assert changed.key != job.key
 
 
 def test_a_job_comes_back_from_json():
@@ -124,8 +124,8 @@ def test_a_job_comes_back_from_json():
 
 def test_rungs_of_a_ladder_share_one_fit_and_keep_keys_of_their_own():
     specs = [f"pixel_mlp(steps={n})" for n in (10, 20)] + ["pixel_mlp(size='10k')"]
-    found = planned({"compressors": specs, "tasks": [{"name": "rates"}]})
-    fits = jobs_of(found, task=FIT, name="pixel_mlp", dataset="digits")
+    whole = planned({"compressors": specs, "tasks": [{"name": "rates"}]})
+    fits = jobs_of(whole, task=FIT, name="pixel_mlp", dataset="digits")
     assert [fit.rung for fit in fits] == [10, 20, 1000]
     assert len({fit.key for fit in fits}) == 3
     assert fits[0].ladder == fits[1].ladder != fits[2].ladder
@@ -147,12 +147,12 @@ def test_what_needs_a_missing_package_is_refused_with_the_reason(tmp_path):
     suite = Suite.model_validate(
         {**SUITE, "compressors": ["gzip", "odd", "ppmd(order=6)"]}
     )
-    found = plan(suite, registry, Selection())
-    reasons = {reason for _, reason in found.refused}
+    whole = plan(suite, registry, Selection())
+    reasons = {reason for _, reason in whole.refused}
     assert reasons == {
         "odd is unavailable: needs the package 'no_such_package', which is not installed"
     }
-    assert jobs_of(found, name="gzip")
+    assert jobs_of(whole, name="gzip")
 
 
 def test_an_unknown_part_is_refused():
