@@ -15,6 +15,7 @@ from harness.tasks.class_code import (
     class_outcome,
     require_route,
 )
+from harness.tasks.column import Column
 from harness.tasks.outcome import Outcome
 from harness.tasks.task import Inputs, Task
 
@@ -47,4 +48,12 @@ TASK = Task(
     parameters=Parameters,
     reads_fit=True,
     title="the class that, fitted after all of train, makes a test sample shortest",
+    columns=(
+        Column(
+            header="adapted bal. acc.",
+            metric="balanced_accuracy",
+            meaning="the same as class bal. acc. after fitting all of train first",
+            is_readout=True,
+        ),
+    ),
 )

@@ -14,6 +14,7 @@ from harness.tasks.class_code import (
     corpus_of,
     require_route,
 )
+from harness.tasks.column import LABEL_READERS, Column
 from harness.tasks.outcome import Outcome
 from harness.tasks.task import Inputs, Task
 
@@ -47,4 +48,20 @@ TASK = Task(
     run=run,
     parameters=Parameters,
     title="the class whose own text makes a test sample shortest",
+    columns=(
+        Column(
+            header="class bal. acc.",
+            metric="balanced_accuracy",
+            meaning="balanced accuracy of answering with the class whose own text makes a "
+            "sample shortest",
+            baselines=LABEL_READERS,
+            is_readout=True,
+        ),
+        Column(
+            header="class acc.",
+            metric="accuracy",
+            meaning="plain accuracy of the same answers",
+            baselines=LABEL_READERS,
+        ),
+    ),
 )

@@ -19,6 +19,7 @@ from harness.contract.compressor import Compressor, Represents, hyperparameters
 from harness.data.dataset import Dataset
 from harness.errors import ConformanceError, NotApplicableError
 from harness.tasks.classify import require_labels
+from harness.tasks.column import LABEL_READERS, Column
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.probing.logistic import Floats
 from harness.tasks.probing.scores import PCA_SUFFIX, Features, probe_scores
@@ -385,4 +386,13 @@ TASK = Task(
     reads_fit=True,
     weight=30.0,
     title="a linear probe on every layer's hidden states, with the random network beside it",
+    columns=(
+        Column(
+            header="layer bal. acc.",
+            metric="balanced_accuracy",
+            meaning="balanced accuracy of a linear probe on a network's hidden states",
+            baselines=LABEL_READERS,
+            is_readout=True,
+        ),
+    ),
 )

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from harness.contract.compressor import Bits, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
+from harness.records.score import Variant as ScoreVariant
 from harness.statistics.samples import wilson_lower
 from harness.tasks.classify import class_scores, require_labels
+from harness.tasks.column import Column
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.task import Inputs, Task
 from harness.tasks.votes import TIE, either_of_two, neighbours, vote_credit
@@ -295,4 +297,14 @@ TASK = Task(
     run=run,
     parameters=Parameters,
     title="nearest training samples by normalised compression distance",
+    columns=(
+        Column(
+            header="NCD 1-nn bal. acc.",
+            metric="balanced_accuracy",
+            variant=ScoreVariant(n_neighbours=1),
+            meaning="balanced accuracy of the nearest train sample by normalised "
+            "compression distance",
+            is_readout=True,
+        ),
+    ),
 )

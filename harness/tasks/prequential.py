@@ -20,6 +20,7 @@ from harness.contract.online_code import (
     sample_spans,
 )
 from harness.errors import NotApplicableError
+from harness.tasks.column import Column
 from harness.tasks.outcome import Coded, Outcome, Score
 from harness.tasks.task import Inputs, Task, check_budget
 from harness.units import bits_per_byte, bytes_to_bits
@@ -112,4 +113,13 @@ TASK = Task(
     run=run,
     parameters=Parameters,
     title="train and test from nothing, one stream",
+    columns=(
+        Column(
+            header="prequential bpb",
+            metric="prequential_bpb",
+            meaning="train and test as one stream from nothing, learned block by block",
+            with_interval=False,
+            higher_is_better=False,
+        ),
+    ),
 )

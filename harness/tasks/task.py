@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import SuiteError
+from harness.tasks.column import Column
 from harness.tasks.outcome import Outcome
 
 
@@ -59,6 +60,7 @@ class Task:
         alone: whether it measures time, so that nothing else may run beside it.
         weight: rough cost of a byte of data, to start long jobs first.
         title: one line for `bitprobe list tasks`.
+        columns: scores that leaderboards show; no other file need know of them.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Task:
     alone: bool = False
     weight: float = 1.0
     title: str = ""
+    columns: tuple[Column, ...] = ()
 
     def make_parameters(self, given: Mapping[str, Any]) -> Any:
         """Return the parameters, checked, defaults filled in.
