@@ -16,7 +16,7 @@ from harness.analysis.joint_tables import (
     mean_over_draws,
     transfer_table,
 )
-from harness.report.charts.leaderboard import appearance, theme
+from harness.report.charts.theme import appearance, theme
 
 CELL_PIXELS = 34
 N_COLUMNS = 3

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.report.charts.leaderboard import appearance, theme
+from harness.report.charts.theme import appearance, theme
 
 N_COLUMNS = 3
 DEPTH_WORDS = {

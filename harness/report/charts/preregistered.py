@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.analysis.preregistered.block import Record
 from harness.analysis.preregistered.result import ClaimResult, CurveResult
-from harness.report.charts.leaderboard import appearance, theme
+from harness.report.charts.theme import appearance, theme
 from harness.statistics.monotone_curve import falling_curve
 
 MAX_COLUMNS = 3
