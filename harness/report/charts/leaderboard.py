@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from harness.analysis.board import RATES, Cell, Leaderboard, Row
-from harness.report.charts.theme import appearance, themed
+from harness.report.charts.theme import appearance, light_config
 
 Axis = Callable[[str], Any]
 """Makes the encoding of a field on an axis that several layers share."""
@@ -47,8 +47,15 @@ def rate_against_accuracy(
     ]
     # The data stand once, above the layers: a filter there reaches every layer.
     kept = points[points["readout"].isin(names)]
-    chart = alt.LayerChart(data=kept, layer=layers, width=520, height=320)
-    return themed(_with_menu(chart, names))
+    chart = alt.LayerChart(
+        data=kept,
+        layer=layers,
+        width=520,
+        height=320,
+        config=light_config(),
+        **_shown_readout(names),
+    )
+    return chart.add_params(_menu(names)) if len(names) > 1 else chart
 
 
 def scatter_points(board: Leaderboard) -> pd.DataFrame:
@@ -176,18 +183,19 @@ def _baseline_layers(y: Axis) -> list[alt.Chart]:
     ]
 
 
-def _with_menu(chart: alt.LayerChart, names: Sequence[str]) -> alt.LayerChart:
-    """Return the chart of one readout at a time, which its title names."""
-    if len(names) < 2:
-        return chart.properties(title=_title(names[0]))
+def _shown_readout(names: Sequence[str]) -> dict[str, Any]:
+    """Return the title and filter that show one readout at a time."""
+    text: Any = names[0] if len(names) == 1 else alt.ExprRef(MENU)
+    title = alt.TitleParams(text=text, anchor="start", fontWeight=500, fontSize=13)
+    if len(names) == 1:
+        return {"title": title}
+    chosen = alt.FilterTransform(f"datum.readout === {MENU}")
+    return {"title": title, "transform": [chosen]}
+
+
+def _menu(names: Sequence[str]) -> alt.Parameter:
     menu = alt.binding_select(options=list(names), name="readout ")
-    choice = alt.param(name=MENU, value=names[0], bind=menu)
-    filtered = chart.add_params(choice).transform_filter(f"datum.readout === {MENU}")
-    return filtered.properties(title=_title(alt.ExprRef(MENU)))
-
-
-def _title(text: Any) -> alt.TitleParams:
-    return alt.TitleParams(text=text, anchor="start", fontWeight=500, fontSize=13)
+    return alt.param(name=MENU, value=names[0], bind=menu)
 
 
 def rates_by_compressor(board: Leaderboard) -> alt.LayerChart | None:
@@ -220,7 +228,7 @@ def rates_by_compressor(board: Leaderboard) -> alt.LayerChart | None:
     points = points.sort_values("rate", key=lambda rate: rate == headline)
     layers = _strip_layers(points, order)
     height = max(4, len(order)) * ROW_PIXELS
-    return themed(alt.LayerChart(layer=layers, width=520, height=height))
+    return alt.LayerChart(layer=layers, width=520, height=height, config=light_config())
 
 
 def _best_first(board: Leaderboard) -> list[Row]:

@@ -60,9 +60,9 @@ def theme(*, dark: bool) -> dict[str, Any]:
     }
 
 
-def themed(chart: alt.LayerChart) -> alt.LayerChart:
-    """Return a chart in the light theme."""
-    return chart.properties(config=alt.Config(**theme(dark=False)))
+def light_config() -> alt.Config:
+    """Return the theme of a light page as a chart's own."""
+    return alt.Config(**theme(dark=False))
 
 
 def save(chart: alt.LayerChart | alt.VConcatChart | alt.FacetChart, path: Path) -> None:
