@@ -108,26 +108,39 @@ class Results:
         """Checkpoints of networks, of `ladder_points`."""
         return ladder_points(self.records)
 
-    @cached_property
+    @property
     def test(self) -> Report | None:
-        """The preregistered test; None where nothing is registered."""
-        if self.manifest is None or self.manifest.registration is None:
-            return None
-        return hypothesis_report(self.records, self.manifest, self.arrays)
+        """The preregistered test; None where nothing is registered, or it cannot be had."""
+        return self._test_or_reason[0]
+
+    @property
+    def why_untested(self) -> str:
+        """Why there is no test; "" where there is one."""
+        return self._test_or_reason[1]
+
+    @cached_property
+    def _test_or_reason(self) -> tuple[Report | None, str]:
+        if self.manifest is None:
+            return None, "no suite.json says what was registered"
+        if self.manifest.registration is None:
+            return None, f"the suite {self.name} registers no [hypothesis]; add one"
+        try:
+            return hypothesis_report(self.records, self.manifest, self.arrays), ""
+        except HarnessError as error:
+            return None, f"the registered test needs more than these records: {error}"
 
     @cached_property
     def answer(self) -> tuple[str, ...]:
         """The answer to the question in words: a sentence for each registered claim."""
-        try:
-            test = self.test
-        except HarnessError as error:
-            return (QUESTION, f"The registered test cannot be computed: {error}.")
-        if test is None:
+        test = self.test
+        if test is not None:
+            opening = QUESTION
+            if test.status == "exploratory":
+                opening += f" (Exploratory: {test.why}.)"
+            return (opening, *(claim.sentence for claim in test.claims))
+        if self.manifest is not None and self.manifest.registration is None:
             return (undecided(self.leaderboards),)
-        opening = QUESTION
-        if test.status == "exploratory":
-            opening += f" (Exploratory: {test.why}.)"
-        return (opening, *(claim.sentence for claim in test.claims))
+        return (QUESTION, f"Undecided: {self.why_untested}.")
 
     @cached_property
     def provenance(self) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     html = "html"
+    latex = "latex"
 
 
 class TestFormat(StrEnum):
@@ -78,7 +79,7 @@ def run_suite(  # noqa: PLR0913  (these are the options)
 
 
 def report(
-    folder: Path,
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
     output_format: Annotated[Format, typer.Option("--format")] = Format.table,
 ) -> None:
     """Print the leaderboard of a folder of records."""
@@ -95,7 +96,7 @@ def hypothesis(
     output_format: Annotated[TestFormat, typer.Option("--format")] = TestFormat.text,
 ) -> None:
     """Test the claims that the suite of these records registered."""
-    from harness.commands.report import folder_hypothesis
+    from harness.commands.hypothesis import folder_hypothesis
 
     typer.echo(folder_hypothesis(folder, output_format.value), nl=False)
 
@@ -104,7 +105,7 @@ def joint(
     folder: Annotated[Path, typer.Argument(help="a folder of records")],
 ) -> None:
     """Show what X saves on Y: tables and claims of the suites joint and transfer."""
-    from harness.commands.report import folder_joint
+    from harness.commands.joint import folder_joint
 
     typer.echo(folder_joint(folder), nl=False)
 
@@ -129,6 +130,6 @@ def compare(
     run: Annotated[Path, typer.Option(help="a folder of records")] = DEFAULT_RUN,
 ) -> None:
     """Compare two compressors on the same test samples: difference with interval."""
-    from harness.commands.report import compare_in
+    from harness.commands.compare import compare_in
 
     typer.echo(compare_in(run, first, second, dataset=dataset, task=task))
