@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.statistics.samples import interval_over_draws
+from harness.statistics.intervals import interval_over_draws
 
 BASELINE = "baseline"
 MEASURE = "balanced_accuracy"

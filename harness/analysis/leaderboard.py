@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.statistics.samples import interval_over_draws
+from harness.statistics.intervals import interval_over_draws
 from harness.statistics.verdict import MIN_DATASETS, MIN_FAMILIES
 from harness.units import compression_ratio
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from harness.contract.compressor import Bits, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
-from harness.statistics.samples import wilson_lower
+from harness.statistics.intervals import wilson_lower
 from harness.tasks.classify import class_scores, require_labels
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.task import Inputs, Task
