@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from harness.analysis.columns import BoardColumn
 from harness.records.job import BASELINE
+from harness.records.score import HEADLINE
 
 RATES: Mapping[str, str] = MappingProxyType(
     {
-        "heldout_bpb": "held-out",
+        HEADLINE: "held-out",
         "isolated_bpb": "isolated",
         "two_part_bpb": "two-part",
         "prequential_bpb": "prequential",

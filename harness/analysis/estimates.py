@@ -10,10 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.analysis.score_table import QUALIFIERS
-from harness.statistics.samples import interval_over_draws
+from harness.statistics.intervals import interval_over_draws
 
-MEASURE = "balanced_accuracy"
-HEADLINE = "heldout_bpb"
 ENDS = ["ci_low", "ci_high"]
 WHAT = ["dataset", "compressor", "family", "task", "equal_bytes", "score"]
 """Fields that say what a score is."""

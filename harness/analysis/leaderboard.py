@@ -19,7 +19,7 @@ from harness.analysis.columns import (
 )
 from harness.records.job import BASELINE
 from harness.records.record import Record
-from harness.records.score import REALISED
+from harness.records.score import Score
 from harness.statistics.verdict import MIN_DATASETS, MIN_FAMILIES
 from harness.units import compression_ratio
 
@@ -67,7 +67,7 @@ def undecided(boards: Sequence[Leaderboard]) -> str:
     n_datasets = len({dataset for _, dataset in with_readout})
     return (
         "Does better compression give better representations? Undecided by design: "
-        f"this suite registers no test, and has class readouts of {n_families} families on "
+        f"this suite preregisters no test, and has class readouts of {n_families} families on "
         f"{n_datasets} data sets; a test needs {MIN_FAMILIES} families and "
         f"{MIN_DATASETS} data sets."
     )
@@ -148,11 +148,14 @@ def _ranks(scores: _Scores, columns: Sequence[BoardColumn]) -> dict[str, int]:
 
 
 def _is_ranked(estimate: Any) -> bool:
-    return (
-        estimate.family != BASELINE
-        and estimate.realised in REALISED
-        and estimate.route != "difference"
+    rate = Score(
+        metric=estimate.score,
+        value=estimate.value,
+        unit="",
+        route=estimate.route,
+        realised=estimate.realised,
     )
+    return rate.is_ranked and estimate.family != BASELINE
 
 
 def _row(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
-from numpy.typing import NDArray
 
 from harness.analysis.board import Leaderboard
 from harness.analysis.estimates import estimates
 from harness.analysis.ladders import ladder_points
 from harness.analysis.leaderboard import leaderboards, undecided
+from harness.analysis.preregistered.replicates import Arrays
 from harness.analysis.preregistered.result import Report
 from harness.analysis.preregistered.test import hypothesis_report
 from harness.analysis.score_table import score_table
@@ -25,9 +24,6 @@ from harness.records.record import Record
 from harness.records.store import Store
 
 QUESTION = "Does better compression give better representations?"
-
-Arrays = Callable[[str], Mapping[str, NDArray[Any]]]
-"""Reader of the per-sample arrays beside a record, by its key."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,13 +117,16 @@ class Results:
     @cached_property
     def _test_or_reason(self) -> tuple[Report | None, str]:
         if self.manifest is None:
-            return None, "no suite.json says what was registered"
+            return None, "no suite.json says what was preregistered"
         if self.manifest.registration is None:
-            return None, f"the suite {self.name} registers no [hypothesis]; add one"
+            return None, f"the suite {self.name} preregisters no [hypothesis]; add one"
         try:
             return hypothesis_report(self.records, self.manifest, self.arrays), ""
         except HarnessError as error:
-            return None, f"the registered test needs more than these records: {error}"
+            return (
+                None,
+                f"the preregistered test needs more than these records: {error}",
+            )
 
     @cached_property
     def answer(self) -> tuple[str, ...]:

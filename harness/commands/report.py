@@ -86,8 +86,7 @@ def _test_figures(results: Results) -> dict[str, Any]:
         return figures
     for claim in results.test.claims:
         title = claim.title.replace(" ", "-")
-        scatter = preregistered.scatter_by_dataset(claim, results.records)
-        figures[f"claim-{title}"] = scatter
+        figures[f"claim-{title}"] = preregistered.scatter_by_dataset(claim)
         figures[f"slopes-{title}"] = preregistered.forest_of_slopes(claim)
     curve = results.test.curve
     if curve is not None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from harness.analysis.board import (
     NOT_APPLICABLE,
     NOT_RUN,
-    BoardColumn,
     Cell,
     Leaderboard,
 )
+from harness.analysis.columns import BoardColumn
 from harness.report.cells import ends, number
 
 Interval = tuple[float, float]

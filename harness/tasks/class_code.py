@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.contract.compressor import Bits, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
-from harness.statistics.samples import ratio_interval
+from harness.statistics.resampling import ratio_interval
 from harness.tasks.classify import class_scores, require_labels, tied_credit
 from harness.tasks.outcome import Outcome, Score
 from harness.tasks.task import check_budget

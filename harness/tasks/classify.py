@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 from harness.tasks.outcome import Score
 
 DEDUPLICATED = "_dedup"

@@ -19,7 +19,7 @@ from harness.contract.coding import code_after
 from harness.contract.compressor import Compressor, Stepwise
 from harness.contract.online_code import Learner, online
 from harness.errors import NotApplicableError, SuiteError
-from harness.statistics import samples as stats
+from harness.statistics import resampling as stats
 from harness.tasks.outcome import Coded, Outcome, Score
 from harness.tasks.pairs import Pair, PairPlan, draw_pairs
 from harness.tasks.prequential import learner_for

@@ -19,7 +19,7 @@ from harness.contract.compressor import Bits, Compressor
 from harness.contract.training import with_budget
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError, SuiteError
-from harness.statistics import samples as stats
+from harness.statistics import resampling as stats
 from harness.tasks.class_code import require_route
 from harness.tasks.column import Column
 from harness.tasks.outcome import Outcome, Score

@@ -22,7 +22,7 @@ from harness.contract.compressor import Bits, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
 from harness.records.score import Variant as ScoreVariant
-from harness.statistics.samples import wilson_lower
+from harness.statistics.intervals import wilson_lower
 from harness.tasks.classify import class_scores, require_labels
 from harness.tasks.column import Column
 from harness.tasks.outcome import Outcome, Score

@@ -11,7 +11,7 @@ from harness.contract.artifact import identity
 from harness.contract.coding import NO_ARTIFACT, code_each, code_stream
 from harness.contract.compressor import Bits, Codec, Compressor, Stepwise
 from harness.data.dataset import Dataset
-from harness.statistics.samples import ratio_interval
+from harness.statistics.resampling import ratio_interval
 from harness.tasks.classify import DEDUPLICATED
 from harness.tasks.column import Column
 from harness.tasks.outcome import Coded, Outcome, Realised, Score

@@ -17,7 +17,7 @@ from harness.contract.coding import join
 from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 from harness.tasks.class_code import class_lengths, require_route
 from harness.tasks.classify import tied_credit
 from harness.tasks.joint import BEYOND, Coder

@@ -31,22 +31,22 @@ NUMBER = r"(-?[\d.]+)"
 
 
 @pytest.fixture
-def board_with(make_record, make_score, results_from):
+def board_with(make_record, measured, results_from):
     def board(tasks=("class_scratch",), extra=(), rates=RATES):
         records = [
             make_record(
                 spec,
                 "rates",
-                [make_score("heldout_bpb", rate), make_score("stream_bpb", rate + 1)],
+                [measured("heldout_bpb", rate), measured("stream_bpb", rate + 1)],
             )
             for spec, rate in rates.items()
         ]
         records += [
-            make_record(spec, task, [make_score("balanced_accuracy", accuracy)])
+            make_record(spec, task, [measured("balanced_accuracy", accuracy)])
             for task in tasks
             for spec, accuracy in ACCURACIES[task].items()
         ]
-        majority = [make_score("balanced_accuracy", 0.25)]
+        majority = [measured("balanced_accuracy", 0.25)]
         records.append(make_record("majority", "baseline", majority))
         return results_from([*records, *extra]).leaderboards[0]
 
@@ -54,17 +54,17 @@ def board_with(make_record, make_score, results_from):
 
 
 @pytest.fixture
-def two_readouts(board_with, make_record, make_score):
+def two_readouts(board_with, make_record, measured):
     """Return a board with a menu, and scores that are no accuracy beside."""
     completions = [
-        make_score("completion_accuracy", -0.8, option="lower", reference="mean_image")
+        measured("completion_accuracy", -0.8, option="lower", reference="mean_image")
     ]
     extra = [make_record("press(level=1)", "completion", completions)]
     return board_with(("class_scratch", "class_adapt"), extra)
 
 
 def scatter(board):
-    return rate_against_accuracy(board, ["family of press"])
+    return rate_against_accuracy(board, ["press"])
 
 
 def drawn_marks(chart, role, choice=None):

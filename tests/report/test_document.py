@@ -24,20 +24,20 @@ DOCUMENTS = ("markdown", "html", "latex")
 
 
 @pytest.fixture
-def records(make_record, make_score):
+def records(make_record, measured):
     failure = {"status": "timeout", "reason": "killed after 9 s, the limit"}
     absent = {"status": "not_applicable", "reason": "b has no states"}
-    speed = [make_score("encode_median_mb_per_s", 5.0, unit="MB/s")]
+    speed = [measured("encode_median_mb_per_s", 5.0, unit="MB/s")]
     return [
-        make_record("a(level=1)", "rates", [make_score("heldout_bpb", 2.0)]),
+        make_record("a(level=1)", "rates", [measured("heldout_bpb", 2.0)]),
         make_record(
-            "a(level=1)", "class_scratch", [make_score("balanced_accuracy", 0.7)]
+            "a(level=1)", "class_scratch", [measured("balanced_accuracy", 0.7)]
         ),
         make_record("a(level=1)", "speed", speed),
-        make_record("b", "rates", [make_score("heldout_bpb", 4.0)]),
+        make_record("b", "rates", [measured("heldout_bpb", 4.0)]),
         make_record("b", "class_scratch", **absent),
         make_record("slow", "rates", **failure),
-        make_record("majority", "baseline", [make_score("balanced_accuracy", 0.25)]),
+        make_record("majority", "baseline", [measured("balanced_accuracy", 0.25)]),
     ]
 
 
@@ -125,9 +125,9 @@ def test_markdown_says_why_a_readout_does_not_apply_and_ends_with_the_answer(
 
 
 @pytest.fixture
-def novel_results(records, results_from, make_record, make_score):
+def novel_results(records, results_from, make_record, measured):
     """Return results with the score of a task that no report was written for."""
-    scores = [make_score("auroc", 0.625, option="novel")]
+    scores = [measured("auroc", 0.625, option="novel")]
     return results_from([*records, make_record("b", "novelty", scores)])
 
 
@@ -161,7 +161,7 @@ def test_json_gives_back_the_records(records, results_from):
     lines = document(results_from(records), "json").splitlines()
     by_key = sorted(records, key=lambda record: record.key)
     assert [read_record(line) for line in lines] == by_key
-    assert all(json.loads(line)["job"]["dataset"] == "d" for line in lines)
+    assert all(json.loads(line)["job"]["task"] for line in lines)
 
 
 @pytest.mark.parametrize("output_format", ["csv", "json"])
@@ -177,13 +177,13 @@ def test_csv_and_json_do_not_compute_the_answer(
 
 
 def test_a_macro_f1_column_takes_one_line_in_its_task(
-    records, results_from, make_record, make_score, monkeypatch
+    records, results_from, make_record, measured, monkeypatch
 ):
     task = catalog.TASKS["class_scratch"]
     column = Column(header="class macro-F1", metric="macro_f1", is_readout=True)
     widened = replace(task, columns=(*task.columns, column))
     monkeypatch.setitem(catalog.TASKS, "class_scratch", widened)
-    f1 = make_record("c", "class_scratch", [make_score("macro_f1", 0.125)])
+    f1 = make_record("c", "class_scratch", [measured("macro_f1", 0.125)])
     results = results_from([*records, f1])
     for output_format in DOCUMENTS:
         text = document(results, output_format)
@@ -198,7 +198,7 @@ def test_letters_with_a_meaning_to_latex_are_escaped():
 
 
 def test_records_without_a_column_say_where_their_scores_are(
-    make_record, make_score, results_from
+    make_record, measured, results_from
 ):
-    results = results_from([make_record("a", "window", [make_score("reach", 1.0)])])
+    results = results_from([make_record("a", "window", [measured("reach", 1.0)])])
     assert "--format csv has every score" in document(results, "markdown")

@@ -17,26 +17,26 @@ NAMES = ["big", "mid", "small"]
 
 
 @pytest.fixture(scope="module")
-def records(make_record, make_score):
+def records(make_record, measured):
     def record(spec, task, scores=(), **about):
         about = {"family": "LZ", "dataset": "texts", "official": False} | about
         return make_record(spec, task, scores, **about)
 
     records = []
     for name, rate in zip(NAMES, [2.0, 3.0, 4.0], strict=True):
-        accuracy = make_score("balanced_accuracy", 0.9 - rate / 10)
-        rates = [make_score("heldout_bpb", rate), make_score("cold_bpb", 6.0)]
-        readout = [accuracy, make_score("accuracy", 0.875)]
-        speed = make_score("encode_median_mb_per_s", 10 * rate, unit="MB/s")
+        accuracy = measured("balanced_accuracy", 0.9 - rate / 10)
+        rates = [measured("heldout_bpb", rate), measured("cold_bpb", 6.0)]
+        readout = [accuracy, measured("accuracy", 0.875)]
+        speed = measured("encode_median_mb_per_s", 10 * rate, unit="MB/s")
         records += [
             record(name, "rates", rates),
             record(name, "class_scratch", readout),
             record(name, "speed", [speed]),
         ]
-    likelihood = [make_score("heldout_bpb", 1.0, realised="likelihood")]
+    likelihood = [measured("heldout_bpb", 1.0, realised="likelihood")]
     failed = {"status": "timeout", "reason": f"took over 9 s {HOSTILE}"}
     inapplicable = {"status": "not_applicable", "reason": "dreams of no code"}
-    majority = [make_score("balanced_accuracy", 0.25)]
+    majority = [measured("balanced_accuracy", 0.25)]
     return [
         *records,
         record("dreamer", "rates", likelihood, prior_bytes=4096),

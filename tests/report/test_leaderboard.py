@@ -27,12 +27,9 @@ def board_of():
 
 
 @pytest.fixture
-def records(make_record, make_score):
+def records(make_record, measured):
     def scores(**values):
-        return [
-            make_score(name, value, ci_low=value - 0.1, ci_high=value + 0.1)
-            for name, value in values.items()
-        ]
+        return [measured(name, value, half=0.1) for name, value in values.items()]
 
     failure = {"status": "timeout", "reason": "killed after 9 s, the limit"}
     return [
@@ -79,12 +76,12 @@ def test_a_suite_s_remark_stands_beside_the_compressor_alone(records, board_of):
 
 
 def test_equal_rates_share_a_rank_and_the_next_one_is_skipped(
-    make_record, make_score, board_of
+    make_record, measured, board_of
 ):
     rates = {"a": 2.0, "b": 2.0, "c": 3.0}
     board = board_of(
         [
-            make_record(n, "rates", [make_score("heldout_bpb", r)])
+            make_record(n, "rates", [measured("heldout_bpb", r)])
             for n, r in rates.items()
         ]
     )
@@ -99,12 +96,12 @@ def test_equal_rates_share_a_rank_and_the_next_one_is_skipped(
     "about", [{"realised": "likelihood"}, {"realised": ""}, {"route": "difference"}]
 )
 def test_a_rate_without_decoded_bytes_has_no_rank_however_low(
-    make_record, make_score, board_of, about
+    make_record, measured, board_of, about
 ):
     board = board_of(
         [
-            make_record("real", "rates", [make_score("heldout_bpb", 3.0)]),
-            make_record("dream", "rates", [make_score("heldout_bpb", 1.0, **about)]),
+            make_record("real", "rates", [measured("heldout_bpb", 3.0)]),
+            make_record("dream", "rates", [measured("heldout_bpb", 1.0, **about)]),
         ]
     )
     assert [(row.rank, row.name) for row in board.rows] == [
@@ -114,12 +111,10 @@ def test_a_rate_without_decoded_bytes_has_no_rank_however_low(
     assert board.rows[1].remarks == ("not ranked: no decoded bytes",)
 
 
-def test_files_coded_cold_are_ranked_by_the_cold_rate(
-    make_record, make_score, board_of
-):
+def test_files_coded_cold_are_ranked_by_the_cold_rate(make_record, measured, board_of):
     rates = {"a": 4.0, "b": 2.0}
     board = board_of(
-        [make_record(n, "rates", [make_score("cold_bpb", r)]) for n, r in rates.items()]
+        [make_record(n, "rates", [measured("cold_bpb", r)]) for n, r in rates.items()]
     )
     assert [c.header for c in board.columns] == ["cold bpb"]
     assert [(r.rank, r.name, full(r.ratio)) for r in board.rows] == [
@@ -129,9 +124,9 @@ def test_files_coded_cold_are_ranked_by_the_cold_rate(
 
 
 def test_a_cold_rate_has_no_column_where_there_is_a_held_out_one(
-    make_record, make_score, board_of
+    make_record, measured, board_of
 ):
-    rates = [make_score("heldout_bpb", 2.0), make_score("cold_bpb", 3.0)]
+    rates = [measured("heldout_bpb", 2.0), measured("cold_bpb", 3.0)]
     board = board_of([make_record("a", "rates", rates)])
     assert [c.header for c in board.columns] == ["held-out bpb"]
     assert {name: cell.value for name, cell in board.rows[0].rates.items()} == {
@@ -141,10 +136,10 @@ def test_a_cold_rate_has_no_column_where_there_is_a_held_out_one(
 
 
 def test_every_label_reading_baseline_stands_in_the_columns_that_name_it(
-    make_record, make_score, board_of
+    make_record, measured, board_of
 ):
     tasks = ("class_scratch", "class_adapt", "landmark_probe", "layer_probe")
-    accuracy = [make_score("balanced_accuracy", 0.5)]
+    accuracy = [measured("balanced_accuracy", 0.5)]
     records = [make_record("net", task, accuracy) for task in tasks]
     names = ("majority", "tfidf_svm", "raw_logreg", "log_length", "ngram_landmarks")
     records += [make_record(name, "baseline", accuracy) for name in names]
@@ -164,10 +159,10 @@ def test_every_label_reading_baseline_stands_in_the_columns_that_name_it(
 
 
 def test_the_true_source_stands_under_the_rate_without_a_rank(
-    make_record, make_score, board_of
+    make_record, measured, board_of
 ):
-    rates = [make_score("heldout_bpb", 2.0)]
-    likelihood = [make_score("heldout_bpb", 1.0, realised="likelihood")]
+    rates = [measured("heldout_bpb", 2.0)]
+    likelihood = [measured("heldout_bpb", 1.0, realised="likelihood")]
     board = board_of(
         [
             make_record("a", "rates", rates),
@@ -181,17 +176,15 @@ def test_the_true_source_stands_under_the_rate_without_a_rank(
 
 
 def test_speeds_and_memory_stand_wherever_they_were_measured(
-    make_record, make_score, board_of
+    make_record, measured, board_of
 ):
     scores = [
-        make_score(
-            "encode_median_mb_per_s", 12.34, unit="MB/s", ci_low=None, ci_high=None
-        ),
-        make_score("peak_bytes", 2048.0, unit="bytes", ci_low=None, ci_high=None),
+        measured("encode_median_mb_per_s", 12.34, unit="MB/s", half=None),
+        measured("peak_bytes", 2048.0, unit="bytes", half=None),
     ]
     board = board_of(
         [
-            make_record("a", "rates", [make_score("cold_bpb", 2.0)]),
+            make_record("a", "rates", [measured("cold_bpb", 2.0)]),
             make_record("a", "speed", scores),
         ]
     )
@@ -203,9 +196,9 @@ def test_speeds_and_memory_stand_wherever_they_were_measured(
     assert cells["peak bytes"] == "2048"
 
 
-def test_draws_are_averaged_and_their_interval_covers_each(make_record, make_score):
+def test_draws_are_averaged_and_their_interval_covers_each(make_record, measured):
     draws = [
-        make_record("a", "rates", [make_score("heldout_bpb", rate)], draw=draw)
+        make_record("a", "rates", [measured("heldout_bpb", rate)], draw=draw)
         for draw, rate in enumerate([2.0, 3.0, 4.0])
     ]
     (row,) = estimates(score_table(draws)).to_dict("records")
@@ -216,13 +209,11 @@ def test_draws_are_averaged_and_their_interval_covers_each(make_record, make_sco
     assert row["n_draws"] == 3
 
 
-def test_a_draw_without_an_interval_leaves_the_mean_without_one(
-    make_record, make_score
-):
-    without = {"ci_low": None, "ci_high": None}
+def test_a_draw_without_an_interval_leaves_the_mean_without_one(make_record, measured):
+    without = {"half": None}
     draws = [
-        make_record("a", "rates", [make_score("heldout_bpb", 2.0)], draw=0),
-        make_record("a", "rates", [make_score("heldout_bpb", 4.0, **without)], draw=1),
+        make_record("a", "rates", [measured("heldout_bpb", 2.0)], draw=0),
+        make_record("a", "rates", [measured("heldout_bpb", 4.0, **without)], draw=1),
     ]
     (row,) = estimates(score_table(draws)).to_dict("records")
     assert row["value"] == 3.0
@@ -231,11 +222,11 @@ def test_a_draw_without_an_interval_leaves_the_mean_without_one(
 
 @pytest.mark.parametrize("field", ["state", "route"])
 def test_scores_of_different_states_or_routes_are_not_averaged(
-    make_record, make_score, field
+    make_record, measured, field
 ):
     scores = [
-        make_score("balanced_accuracy", 0.5),
-        make_score("balanced_accuracy", 0.9, **{field: "x"}),
+        measured("balanced_accuracy", 0.5),
+        measured("balanced_accuracy", 0.9, **{field: "x"}),
     ]
     (row,) = estimates(
         score_table([make_record("a", "class_scratch", scores)])
@@ -243,11 +234,9 @@ def test_scores_of_different_states_or_routes_are_not_averaged(
     assert row["value"] == 0.5
 
 
-def test_equal_byte_variants_are_columns_of_their_own(
-    make_record, make_score, board_of
-):
+def test_equal_byte_variants_are_columns_of_their_own(make_record, measured, board_of):
     def records(accuracy, **parameters):
-        scores = [make_score("balanced_accuracy", accuracy)]
+        scores = [measured("balanced_accuracy", accuracy)]
         return make_record("a", "class_scratch", scores, parameters=parameters)
 
     board = board_of([records(0.5, equal_bytes=True), records(0.7)])
@@ -257,33 +246,33 @@ def test_equal_byte_variants_are_columns_of_their_own(
     } == {"class bal. acc., equal bytes": 0.5, "class bal. acc.": 0.7}
 
 
-def test_one_variant_alone_keeps_the_plain_header(make_record, make_score, board_of):
-    scores = [make_score("balanced_accuracy", 0.5)]
+def test_one_variant_alone_keeps_the_plain_header(make_record, measured, board_of):
+    scores = [measured("balanced_accuracy", 0.5)]
     board = board_of(
         [make_record("a", "class_scratch", scores, parameters={"equal_bytes": True})]
     )
     assert [c.header for c in board.columns] == ["class bal. acc."]
 
 
-def test_details_are_of_the_same_answers(make_record, make_score, board_of):
+def test_details_are_of_the_same_answers(make_record, measured, board_of):
     nearest = {"n_neighbours": 1}
     scores = [
-        make_score("balanced_accuracy", 0.5, **nearest),
-        make_score("accuracy", 0.6, **nearest),
-        make_score("accuracy", 0.9, n_neighbours=3),
-        make_score("balanced_accuracy", 0.4, deduplicated=True, **nearest),
+        measured("balanced_accuracy", 0.5, **nearest),
+        measured("accuracy", 0.6, **nearest),
+        measured("accuracy", 0.9, n_neighbours=3),
+        measured("balanced_accuracy", 0.4, deduplicated=True, **nearest),
     ]
     (cell,) = board_of([make_record("a", "ncd_knn", scores)]).rows[0].cells
     assert cell.details == (("acc", 0.6), ("dedup", 0.4))
 
 
 def test_a_readout_without_meaning_says_why_and_gives_no_row(
-    make_record, make_score, board_of
+    make_record, measured, board_of
 ):
     absent = {"status": "not_applicable", "reason": "copy cannot be conditioned"}
     board = board_of(
         [
-            make_record("a", "class_scratch", [make_score("balanced_accuracy", 0.5)]),
+            make_record("a", "class_scratch", [measured("balanced_accuracy", 0.5)]),
             make_record("a", "class_adapt", **absent),
             make_record("copy", "class_scratch", **absent),
         ]
@@ -295,9 +284,9 @@ def test_a_readout_without_meaning_says_why_and_gives_no_row(
     ]
 
 
-def test_data_sets_keep_the_suite_s_order(make_record, make_score):
+def test_data_sets_keep_the_suite_s_order(make_record, measured):
     records = [
-        make_record("a", "rates", [make_score("heldout_bpb", 2.0)], dataset=name)
+        make_record("a", "rates", [measured("heldout_bpb", 2.0)], dataset=name)
         for name in ("x", "y", "z")
     ]
     names = [board.dataset for board in boards_of(records, ["z", "x"])]

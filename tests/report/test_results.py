@@ -15,9 +15,9 @@ from harness.records.store import PUBLISHED, Store
 
 
 @pytest.fixture
-def rates(make_record, make_score):
+def rates(make_record, measured):
     def record(spec, value=2.0, **about):
-        return make_record(spec, "rates", [make_score("heldout_bpb", value)], **about)
+        return make_record(spec, "rates", [measured("heldout_bpb", value)], **about)
 
     return record
 
@@ -60,9 +60,9 @@ def test_without_a_manifest_an_official_record_goes_before_a_capped_one(
 
 
 def test_parameters_of_a_task_are_questions_of_their_own(
-    make_record, make_score, results_from
+    make_record, measured, results_from
 ):
-    accuracy = [make_score("balanced_accuracy", 0.5)]
+    accuracy = [measured("balanced_accuracy", 0.5)]
     records = [
         make_record("a", "class_scratch", accuracy, parameters={"equal_bytes": equal})
         for equal in (True, False)
@@ -128,7 +128,7 @@ def test_without_a_registration_the_answer_is_undecided_by_design(rates, results
 def test_without_a_manifest_the_answer_says_what_is_missing(rates, results_from):
     question, sentence = results_from([rates("a")]).answer
     assert question == QUESTION
-    assert sentence == "Undecided: no suite.json says what was registered."
+    assert sentence == "Undecided: no suite.json says what was preregistered."
 
 
 def test_records_that_lack_the_test_s_needs_are_said_and_do_not_fail(
@@ -144,15 +144,15 @@ def test_records_that_lack_the_test_s_needs_are_said_and_do_not_fail(
     results = results_from([rates("a")], manifest)
     assert results.test is None
     assert results.answer[1] == (
-        "Undecided: the registered test needs more than these records: "
+        "Undecided: the preregistered test needs more than these records: "
         "no arrays beside the records."
     )
 
 
 def test_class_readouts_are_counted_by_family_and_data_set(
-    make_record, make_score, results_from
+    make_record, measured, results_from
 ):
-    readout = [make_score("balanced_accuracy", 0.5, n_neighbours=1)]
+    readout = [measured("balanced_accuracy", 0.5, n_neighbours=1)]
     records = [
         make_record(spec, "ncd_knn", readout, dataset=dataset)
         for spec in ("a", "b")

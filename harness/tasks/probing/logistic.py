@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetError
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 from harness.tasks.classify import tied_credit
 
 Floats = NDArray[np.float64]

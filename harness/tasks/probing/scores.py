@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.dataset import Dataset
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 from harness.tasks.classify import class_scores
 from harness.tasks.outcome import Score
 from harness.tasks.probing.label_code import N_ORDERS, label_bits, prior_entropy
