@@ -5,48 +5,72 @@ Both are resampled together, so that what is hard for both cancels out.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.paired_records import paired_records
 from harness.errors import UsageError
+from harness.records.job import Job
+from harness.records.record import Record
+from harness.records.score import BALANCED_ACCURACY, HEADLINE, PLAIN, Score, Variant
 from harness.records.store import Store
-from harness.statistics.samples import (
-    Difference,
+from harness.statistics.accuracy import (
     accuracy_differences,
     accuracy_of,
     balanced_accuracy_of,
     confusion,
     paired_p,
-    ratio_difference,
 )
+from harness.statistics.resampling import Difference, ratio_difference
 
-BASELINE = "baseline"
-PAIRED_BY = ("content_hash", "n_train", "n_test", "seed")
-"""What two jobs must share to have seen the same test samples."""
+LENGTHS: Mapping[str, str] = MappingProxyType(
+    {
+        "cold_bpb": "cold_bits",
+        "stream_bpb": "stream_bits",
+        "isolated_bpb": "isolated_bits",
+        HEADLINE: "heldout_bits",
+        "true_half_bpb": "true_half_bits",
+    }
+)
+"""Arrays of per-sample code lengths, by the rate that they make."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedResult:
     """A record and the per-sample arrays that lie beside it."""
 
-    record: Mapping[str, Any]
+    record: Record
     arrays: Mapping[str, NDArray[Any]]
 
     @property
-    def job(self) -> Mapping[str, Any]:
-        """What was run."""
-        return dict(self.record["job"])
+    def job(self) -> Job:
+        """The job of the record."""
+        return self.record.job
 
     @property
     def spec(self) -> str:
         """The compressor, or baseline, as a spec string."""
-        return str(self.record["job"]["subject"]["spec"])
+        return self.record.spec
+
+    @property
+    def classifiers(self) -> dict[str, Variant]:
+        """Classifiers whose answers are stored: variants by the names of their arrays."""
+        variants = {f"credit{s.variant.words}": s.variant for s in self.record.scores}
+        return {name: v for name, v in variants.items() if name in self.arrays}
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Rates over all test samples, by metric."""
+        return {
+            score.metric: score.value
+            for score in self.record.scores
+            if score.variant == PLAIN and not score.deduplicated
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +88,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All that two results of one task on one data set have in common."""
+    """Paired differences of two results of one task on one data set."""
 
     a: str
     b: str
@@ -82,7 +106,7 @@ def compare_stored(
 
     Args:
         store: an output folder with records and arrays.
-        a: a spec string as the records have it, or a baseline's name.
+        a: a spec in any form, or a baseline's name.
         b: the same of the other.
         dataset: a data set's name.
         task: only this one; None for all. Baselines are compared with any.
@@ -91,22 +115,17 @@ def compare_stored(
         UsageError: a data set, compressor or task has no record, did not end well, or
             the two were not run on the same samples; the message says what there is.
     """
-    records = _of_dataset(store.read_all(), dataset)
-    of_a, of_b = _of_spec(records, a, dataset), _of_spec(records, b, dataset)
-    pairs = product(_of_task(of_a, task), _of_task(of_b, task))
-    compared = (
-        compare(_load(store, first), _load(store, second))
-        for first, second in pairs
-        if _is_paired(first, second)
-    )
-    found = [comparison for comparison in compared if comparison.rows]
-    if not found:
-        what = f"task {task!r}" if task else "task"
+    pairs = paired_records(store, a, b, dataset=dataset, task=task)
+    comparisons = [
+        compare(*(_load(store, record) for record in pair)) for pair in pairs
+    ]
+    comparisons = [comparison for comparison in comparisons if comparison.rows]
+    if not comparisons:
         raise UsageError(
-            f"{a} and {b} share no {what} with per-sample results on {dataset}; "
-            f"{a} has: {_tasks(of_a)}; {b} has: {_tasks(of_b)}"
+            f"{store.folder} has no per-sample results that {a} and {b} share on "
+            f"{dataset}; run the suite into a folder of your own and compare there"
         )
-    return found
+    return comparisons
 
 
 def compare(a: LoadedResult, b: LoadedResult) -> Comparison:
@@ -118,15 +137,15 @@ def compare(a: LoadedResult, b: LoadedResult) -> Comparison:
     Raises:
         UsageError: the test samples differ, or the arrays are too old to be paired.
     """
-    rng = np.random.default_rng([int(a.job["seed"]), 7])
+    rng = np.random.default_rng([a.job.seed, 7])
     rows = [*_accuracy_rows(a, b, rng), *_rate_rows(a, b, rng)]
-    tasks = dict.fromkeys(_label(one.job) for one in (a, b))
+    tasks = dict.fromkeys(_label(result.job) for result in (a, b))
     return Comparison(
         a=a.spec,
         b=b.spec,
-        dataset=str(a.job["dataset"]),
+        dataset=a.job.dataset,
         task=" against ".join(tasks),
-        seed=int(a.job["seed"]),
+        seed=a.job.seed,
         n=_n_samples(a),
         rows=tuple(rows),
     )
@@ -135,12 +154,13 @@ def compare(a: LoadedResult, b: LoadedResult) -> Comparison:
 def comparison_text(comparisons: Sequence[Comparison]) -> str:
     """Return comparisons as plain text, a heading and a line per measure."""
     lines = []
-    for one in comparisons:
+    for comparison in comparisons:
         lines.append(
-            f"{one.a} minus {one.b} on {one.dataset}, {one.task}: "
-            f"n {one.n}, seed {one.seed}, 95 % given this split"
+            f"{comparison.a} minus {comparison.b} on {comparison.dataset}, "
+            f"{comparison.task}: n {comparison.n}, seed {comparison.seed}, "
+            "95 % given this split"
         )
-        lines += [f"  {_row_text(row)}" for row in one.rows]
+        lines += [f"  {_row_text(row)}" for row in comparison.rows]
     return "\n".join(lines)
 
 
@@ -157,24 +177,23 @@ def _accuracy_rows(
     a: LoadedResult, b: LoadedResult, rng: np.random.Generator
 ) -> list[Row]:
     rows = []
-    names = {name for one in (a, b) for name in one.arrays if name.startswith("credit")}
-    for name in sorted(names):
+    for name, variant in sorted({**a.classifiers, **b.classifiers}.items()):
         # A readout with a single classifier is compared with each of the other's.
         first = a.arrays.get(name, a.arrays.get("credit"))
         second = b.arrays.get(name, b.arrays.get("credit"))
         if first is not None and second is not None:
-            suffix = name.removeprefix("credit")
-            labels = _labels(a, b, suffix)
-            rows += _credit_rows(labels, (first, second), suffix, rng)
+            labels = _labels(a, b, variant)
+            rows += _credit_rows(labels, (first, second), variant, rng)
     return rows
 
 
 def _credit_rows(
     labels: NDArray[np.int64],
     credits_: tuple[NDArray[np.float64], NDArray[np.float64]],
-    suffix: str,
+    variant: Variant,
     rng: np.random.Generator,
 ) -> list[Row]:
+    # Both are read off the same resamples, so that what is hard for both cancels out.
     differences = accuracy_differences(labels, credits_, rng)
     tables = [confusion(labels, credit) for credit in credits_]
     right = [credit[np.arange(len(labels)), labels] for credit in credits_]
@@ -182,7 +201,7 @@ def _credit_rows(
     balanced = differences["balanced_accuracy"]
     return [
         Row(
-            measure=f"balanced_accuracy{suffix}",
+            measure=_name(BALANCED_ACCURACY, variant),
             unit="fraction",
             a=balanced_accuracy_of(tables[0]),
             b=balanced_accuracy_of(tables[1]),
@@ -191,7 +210,7 @@ def _credit_rows(
             test="paired bootstrap",
         ),
         Row(
-            measure=f"accuracy{suffix}",
+            measure=_name("accuracy", variant),
             unit="fraction",
             a=accuracy_of(tables[0]),
             b=accuracy_of(tables[1]),
@@ -202,15 +221,18 @@ def _credit_rows(
     ]
 
 
+def _name(metric: str, variant: Variant) -> str:
+    return Score(metric=metric, value=0.0, unit="", variant=variant).name
+
+
 def _rate_rows(a: LoadedResult, b: LoadedResult, rng: np.random.Generator) -> list[Row]:
-    values = [{s["name"]: s["value"] for s in one.record["scores"]} for one in (a, b)]
     rows = []
-    for name in a.arrays:
-        measure = name.removesuffix("_bits") + "_bpb"
-        if name not in b.arrays or any(measure not in scores for scores in values):
+    for metric, name in LENGTHS.items():
+        is_stored = name in a.arrays and name in b.arrays
+        if not (is_stored and metric in a.rates and metric in b.rates):
             continue
         sizes = _shared(a, b, "n_bytes").astype(np.float64)
-        first, second = (scores[measure] for scores in values)
+        first, second = a.rates[metric], b.rates[metric]
         # A stream does not fall into samples: lengths of the samples alone stand in.
         scaled = (
             _scaled(a.arrays[name], first * sizes.sum()),
@@ -219,7 +241,7 @@ def _rate_rows(a: LoadedResult, b: LoadedResult, rng: np.random.Generator) -> li
         difference = ratio_difference(scaled, sizes, rng)
         rows.append(
             Row(
-                measure=measure,
+                measure=metric,
                 unit="bits/byte",
                 a=first,
                 b=second,
@@ -237,24 +259,19 @@ def _scaled(bits: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     return scaled
 
 
-def _labels(a: LoadedResult, b: LoadedResult, suffix: str) -> NDArray[np.int64]:
-    """Return the true classes behind the credits of this suffix, the same in both."""
-    names = [
-        f"labels{suffix}" if f"labels{suffix}" in one.arrays else "labels"
-        for one in (a, b)
-    ]
-    labels, others = _array(a, names[0]), _array(b, names[1])
-    _check_same(a, b, "labels", (labels, others))
-    return labels
+def _labels(a: LoadedResult, b: LoadedResult, variant: Variant) -> NDArray[np.int64]:
+    """Return the true classes behind the answers of a variant, the same in both."""
+    name = f"labels{variant.words}"
+    names = [name if name in result.arrays else "labels" for result in (a, b)]
+    labels = (_array(a, names[0]), _array(b, names[1]))
+    _check_same(a, b, "labels", labels)
+    return labels[0]
 
 
 def _n_samples(result: LoadedResult) -> int:
-    known = [
-        len(array)
-        for name, array in result.arrays.items()
-        if name.startswith("credit") or name == "n_bytes"
-    ]
-    return max(known, default=0)
+    names = [*result.classifiers, "n_bytes"]
+    sizes = [len(result.arrays[name]) for name in names if name in result.arrays]
+    return max(sizes, default=0)
 
 
 def _shared(a: LoadedResult, b: LoadedResult, name: str) -> NDArray[Any]:
@@ -264,13 +281,13 @@ def _shared(a: LoadedResult, b: LoadedResult, name: str) -> NDArray[Any]:
     return first
 
 
-def _array(one: LoadedResult, name: str) -> NDArray[Any]:
-    if name not in one.arrays:
+def _array(result: LoadedResult, name: str) -> NDArray[Any]:
+    if name not in result.arrays:
         raise UsageError(
-            f"the arrays of {one.spec} hold no {name}; they are of an older "
+            f"the arrays of {result.spec} hold no {name}; they are of an older "
             "bitprobe, run the suite again"
         )
-    return one.arrays[name]
+    return result.arrays[name]
 
 
 def _check_same(
@@ -286,71 +303,10 @@ def _check_same(
         )
 
 
-def _of_dataset(
-    records: Sequence[Mapping[str, Any]], dataset: str
-) -> list[Mapping[str, Any]]:
-    found = [r for r in records if r["job"]["dataset"] == dataset]
-    if not found:
-        offered = sorted({str(r["job"]["dataset"]) for r in records})
-        raise UsageError(f"no records of data set {dataset!r}{_hint(dataset, offered)}")
-    return found
+def _load(store: Store, record: Record) -> LoadedResult:
+    return LoadedResult(record=record, arrays=store.read_arrays(record.key))
 
 
-def _of_spec(
-    records: Sequence[Mapping[str, Any]], spec: str, dataset: str
-) -> list[Mapping[str, Any]]:
-    """Return the readouts of one compressor; its fits have nothing to compare."""
-    readouts = [r for r in records if r["job"]["task"] != "fit"]
-    found = [r for r in readouts if r["job"]["subject"]["spec"] == spec]
-    if not found:
-        offered = sorted({str(r["job"]["subject"]["spec"]) for r in readouts})
-        raise UsageError(f"no records of {spec!r} on {dataset}{_hint(spec, offered)}")
-    return found
-
-
-def _of_task(
-    records: Sequence[Mapping[str, Any]], task: str | None
-) -> list[Mapping[str, Any]]:
-    """Return what can be compared; a named task that did not end well is an error."""
-    if task is None:
-        return [r for r in records if r["status"] == "done"]
-    found = [r for r in records if r["job"]["task"] in (task, BASELINE)]
-    for record in found:
-        if record["status"] != "done":
-            spec = record["job"]["subject"]["spec"]
-            raise UsageError(
-                f"{task} of {spec} ended as {record['status']}: {record['reason']}"
-            )
-    return found
-
-
-def _is_paired(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    a, b = first["job"], second["job"]
-    if any(a[name] != b[name] for name in PAIRED_BY):
-        return False
-    same = all(a[name] == b[name] for name in ("task", "version", "parameters"))
-    return same or BASELINE in (a["task"], b["task"])
-
-
-def _load(store: Store, record: Mapping[str, Any]) -> LoadedResult:
-    path = store.folder / "arrays" / f"{record['key']}.npz"
-    if not path.exists():
-        return LoadedResult(record=record, arrays={})
-    with np.load(path, allow_pickle=False) as arrays:
-        return LoadedResult(record=record, arrays=dict(arrays))
-
-
-def _label(job: Mapping[str, Any]) -> str:
-    given = ", ".join(f"{k}={v}" for k, v in sorted(job["parameters"].items()))
-    return f"{job['task']}({given})" if given else str(job["task"])
-
-
-def _tasks(records: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(sorted({f"{r['job']['task']} ({r['status']})" for r in records}))
-
-
-def _hint(asked: str, offered: Sequence[str]) -> str:
-    close = difflib.get_close_matches(asked, offered, n=1)
-    return (
-        f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(offered)}"
-    )
+def _label(job: Job) -> str:
+    parameters = ", ".join(f"{k}={v}" for k, v in sorted(job.parameters.items()))
+    return f"{job.task}({parameters})" if parameters else job.task

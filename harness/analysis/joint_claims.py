@@ -1,9 +1,10 @@
-"""The claims of SCIENCE section 3: savings grow with quality, regret falls with it.
+"""Claims about joint compression: savings grow with quality, regret falls with it.
 
-Quality is measured on other data: the rank of a compressor's rate on every data set that
-has no part in the pairs, averaged. Statistic, interval and p are those of the hypothesis
-test: mean over data sets of Spearman's correlation inside each, families and data sets
-resampled together, families permuted as a whole.
+docs/joint.md defines the measures. Quality is measured on other data: the rank of a
+compressor's rate on every data set that has no part in the pairs, averaged. Statistic,
+interval and p are those of the preregistered test: mean over data sets of Spearman's
+correlation inside each, families and data sets resampled together, families permuted as a
+whole.
 """
 
 from __future__ import annotations
@@ -16,34 +17,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.analysis.joint_tables import (
-    MIN_SOURCES,
-    NO_X,
-    RANDOM,
-    Records,
-    joint_table,
-    transfer_table,
-)
-from harness.analysis.score_table import frame
+from harness.analysis.joint_tables import Records, joint_table
+from harness.records.score import HEADLINE
 from harness.statistics.block import Block, overall, ranks
 from harness.statistics.bootstrap import Replicates, two_way_intervals
-from harness.statistics.permutation import between_p
-from harness.statistics.samples import spearman_in_blocks
-from harness.statistics.verdict import MIN_DATASETS, MIN_FAMILIES
+from harness.statistics.intervals import NO_INTERVAL, Interval, percentile_interval
+from harness.statistics.permutation import between_p, spearman_in_blocks
+from harness.statistics.verdict import Estimate, Findings, verdict
+from harness.tasks.pairs import PairKind
+from harness.tasks.transfer import MIN_SOURCES, NO_X, RANDOM
 
 Floats = NDArray[np.float64]
-RELATED = ("same_class", "sibling", "same_data")
-UNRELATED = ("other_class", "other_data")
+RELATED: tuple[PairKind, ...] = ("same_class", "sibling", "same_data")
+UNRELATED: tuple[PairKind, ...] = ("other_class", "other_data")
 SIZE = "x1"
 """The size that the claims are decided at."""
 SEED = 0
+N_RESAMPLES = 2000
+MIN_COMPRESSORS = 3
 SAVINGS = ("saved_bpb", "saved_fraction")
 DISAGREE = "Bits per byte and fractions disagree, so that neither decides."
 
 
 @dataclass(frozen=True, kw_only=True)
 class JointClaim:
-    """A correlation over compressors or over X, with its interval and p.
+    """Correlation over compressors or over X, with its interval and p.
 
     Attributes:
         word: "supported", "opposite", "undecided" or "undecided by design".
@@ -53,9 +51,7 @@ class JointClaim:
     name: str
     word: str
     sentence: str
-    value: float
-    ci_low: float
-    ci_high: float
+    estimate: Estimate
     p: float
     n_compressors: int
     n_families: int
@@ -68,82 +64,101 @@ def claims(records: Records) -> list[JointClaim]:
     Savings must grow in bits per byte and as a fraction of C(Y): where the two measures
     get different words, both are "undecided".
     """
-    rates, others = rate_table(records), others_of(records)
-    per_byte, fraction = (contrasts(records, m) for m in SAVINGS)
+    joint = joint_table(records)
+    rates, partners = rate_table(records, joint), partners_of(records)
+    per_byte, fraction = (contrasts(joint, measure) for measure in SAVINGS)
     difference = "savings(related) - savings(unrelated)"
     metrics = {
         "savings": (per_byte, f"{difference}, bits per byte of Y"),
         "savings_fraction": (fraction, f"{difference}, fractions of C(Y)"),
-        "regret": (-regrets(records), "minus the regret on unrelated X"),
+        "regret": (-regrets(joint), "minus the regret on unrelated X"),
     }
-    found = []
+    results = {}
     for name, (metric, what) in metrics.items():
-        replicates = claim_blocks(metric, rates, others)
+        replicates = claim_blocks(metric, rates, partners)
         if replicates is not None:
-            found.append(_claim(name, what, replicates))
-    words = {claim.word for claim in found if claim.name.startswith("savings")}
-    if len(words) < 2:
-        return found
-    return [
-        replace(c, word="undecided", sentence=f"{c.sentence} {DISAGREE}")
-        if c.name.startswith("savings")
-        else c
-        for c in found
-    ]
+            results[name] = _claim(name, what, replicates)
+    return [*_agreed(results).values()]
 
 
-def contrasts(records: Records, measure: str = "saved_bpb") -> pd.Series:
+def _agreed(results: Mapping[str, JointClaim]) -> dict[str, JointClaim]:
+    """Return the claims, both about savings undecided where their words differ."""
+    savings = [name for name in ("savings", "savings_fraction") if name in results]
+    if len({results[name].word for name in savings}) < 2:
+        return dict(results)
+    undecided = {
+        name: replace(
+            results[name],
+            word="undecided",
+            sentence=f"{results[name].sentence} {DISAGREE}",
+        )
+        for name in savings
+    }
+    return {**results, **undecided}
+
+
+def contrasts(joint: pd.DataFrame, measure: str = "saved_bpb") -> pd.Series:
     """Return savings(related) - savings(unrelated) by data set, draw, compressor, family.
 
     At size x1, kinds of pair weighted alike; only where both are there and X is within the
     window.
+
+    Args:
+        joint: of `joint_table`.
+        measure: of the savings.
     """
-    wide = _by_kind(records, measure)
+    wide = _by_kind(joint, measure)
     related = wide.reindex(columns=RELATED).mean(axis=1)
     return (related - wide.reindex(columns=UNRELATED).mean(axis=1)).dropna()
 
 
-def regrets(records: Records) -> pd.Series:
+def regrets(joint: pd.DataFrame) -> pd.Series:
     """Return the regret on unrelated X, bits per byte, indexed like `contrasts`."""
-    wide = _by_kind(records, "regret_bpb")
+    wide = _by_kind(joint, "regret_bpb")
     return wide.reindex(columns=UNRELATED).mean(axis=1).dropna()
 
 
-def rate_table(records: Records) -> pd.Series:
+def rate_table(records: Records, joint: pd.DataFrame) -> pd.Series:
     """Return bits per byte by data set and compressor, mean over draws: lower is better.
 
     The held-out rate where the suite measured it for every pair, else C(Y) alone.
     """
-    table = frame(records)
-    held = table[(table["status"] == "done") & (table["score"] == "heldout_bpb")]
     by = ["dataset", "compressor"]
-    joint = joint_table(records)
+    held_out = pd.DataFrame(
+        [
+            (record.job.dataset, record.spec, score.value)
+            for record in records
+            for score in record.scores
+            if record.is_done and score.name == HEADLINE
+        ],
+        columns=[*by, "value"],
+    )
+    rates = held_out.groupby(by)["value"].mean()
     alone = joint[joint["measure"] == "alone_bpb"].groupby(by)["value"].mean()
-    given = held.groupby(by)["value"].mean()
-    return given if set(alone.index) <= set(given.index) else alone
+    return rates if set(alone.index) <= set(rates.index) else alone
 
 
-def others_of(records: Records) -> dict[str, set[str]]:
-    """Return, per data set, the data sets that take part in its pairs."""
-    parts: dict[str, set[str]] = {}
-    for job in (record["job"] for record in records):
-        if job["task"] == "joint":
-            named = parts.setdefault(job["dataset"], {job["dataset"]})
-            named |= set(job["parameters"].get("others", ()))
-    return parts
+def partners_of(records: Records) -> dict[str, set[str]]:
+    """Return, per data set, the data sets that take part in its pairs, itself included."""
+    partners: dict[str, set[str]] = {}
+    for job in (record.job for record in records):
+        if job.task == "joint":
+            names = partners.setdefault(job.dataset, {job.dataset})
+            names |= set(job.parameters.get("others", ()))
+    return partners
 
 
 def quality(
-    rates: pd.Series, compressors: Sequence[str], left_out: set[str]
+    rates: pd.Series, compressors: Sequence[str], excluded: set[str]
 ) -> Floats | None:
-    """Return minus the mean rank of the rate on other data sets: (n,), higher is better.
+    """Return minus the mean rank of the rate on data sets not excluded: (n,).
 
-    None where no other data set has the rates of all compressors.
+    Higher is better. None where no other data set has the rates of all compressors.
     """
     wide = rates.rename("bpb").reset_index()
     wide = wide.pivot_table(index="compressor", columns="dataset", values="bpb")
     wide = wide.reindex(list(compressors))
-    wide = wide.drop(columns=[c for c in wide.columns if c in left_out])
+    wide = wide.drop(columns=[c for c in wide.columns if c in excluded])
     wide = wide.dropna(axis=1)
     if not wide.shape[1]:
         return None
@@ -152,7 +167,7 @@ def quality(
 
 
 def claim_blocks(
-    metric: pd.Series, rates: pd.Series, others: Mapping[str, set[str]]
+    metric: pd.Series, rates: pd.Series, partners: Mapping[str, set[str]]
 ) -> Replicates | None:
     """Return one block per draw: quality on other data against the metric.
 
@@ -165,13 +180,13 @@ def claim_blocks(
     )
     wide = wide.dropna(axis=0)
     names = [str(name) for name in wide.index.get_level_values("compressor")]
-    if len(names) < 3:
+    if len(names) < MIN_COMPRESSORS:
         return None
     columns = []
     for dataset in sorted(set(wide.columns.get_level_values("dataset"))):
-        found = quality(rates, names, others.get(dataset, {dataset}))
-        if found is not None:
-            columns.append((dataset, found))
+        qualities = quality(rates, names, partners.get(dataset, {dataset}))
+        if qualities is not None:
+            columns.append((dataset, qualities))
     draws = sorted(set(wide.columns.get_level_values("draw")))
     # A data set counts if it has every draw: a block has no holes.
     columns = [(d, q) for d, q in columns if all((d, k) in wide.columns for k in draws)]
@@ -185,25 +200,28 @@ def claim_blocks(
     )
 
 
-def transfer_claim(records: Records) -> Iterator[JointClaim]:
+def transfer_claim(transfer: pd.DataFrame) -> Iterator[JointClaim]:
     """Yield the claim about transfer: mean within-Y Spearman over X, X permuted within Y.
 
     Every Y with at least six X counts, each compressor that coded all of them as a row.
+
+    Args:
+        transfer: of `transfer_table`.
     """
-    table = transfer_table(records)
-    table = table[~table["x"].isin([NO_X, RANDOM]) & ~table["beyond"].astype(bool)]
+    is_control = transfer["x"].isin([NO_X, RANDOM])
+    table = transfer[~is_control & ~transfer["beyond"].astype(bool)]
     blocks, compressors, families = [], set[str](), set[str]()
     for _, rows in table.groupby("dataset"):
         saved = rows.pivot_table(index="compressor", columns="x", values="saved_bpb")
         saved = saved.dropna(axis=0)
         if saved.shape[1] < MIN_SOURCES or saved.empty:
             continue
-        right = rows.pivot_table(index="compressor", columns="x", values="accuracy")
-        right = right.loc[saved.index, saved.columns]
-        blocks.append((saved.to_numpy(np.float64), right.to_numpy(np.float64)))
+        accuracy = rows.pivot_table(index="compressor", columns="x", values="accuracy")
+        accuracy = accuracy.loc[saved.index, saved.columns]
+        blocks.append((saved.to_numpy(np.float64), accuracy.to_numpy(np.float64)))
         compressors |= set(saved.index)
-        kept = rows["compressor"].isin(list(saved.index))
-        families |= set(rows["family"][kept])
+        is_row = rows["compressor"].isin(list(saved.index))
+        families |= set(rows["family"][is_row])
     if blocks:
         yield _transfer(blocks, len(compressors), len(families))
 
@@ -215,23 +233,19 @@ def _transfer(
     value, p = spearman_in_blocks(blocks, rng)
     per_y = [spearman_in_blocks([block], rng)[0] for block in blocks]
     low, high = _interval_over(np.array(per_y), rng)
-    word = "undecided"
-    if p <= 0.05:
-        word = "supported" if value > 0 else "opposite"
-    if len(blocks) < MIN_DATASETS:
-        word = "undecided by design"
+    estimate = Estimate(value=value, ci_low=low, ci_high=high)
+    # X is permuted, not families: their number does not decide.
+    findings = Findings(deciding=estimate, p=p, n_datasets=len(blocks))
     sentence = (
         f"Over the X of one Y, bits saved and few-label accuracy: mean Spearman "
-        f"{value:+.2f} ({_words(low, high)}, Y resampled), p {p:.3g} (X permuted within "
+        f"{value:+.2f} ({_words(estimate)}, Y resampled), p {p:.3g} (X permuted within "
         f"Y); {n_compressors} compressors, {len(blocks)} Y."
     )
     return JointClaim(
         name="transfer",
-        word=word,
+        word=verdict(findings).word,
         sentence=sentence,
-        value=value,
-        ci_low=low,
-        ci_high=high,
+        estimate=estimate,
         p=p,
         n_compressors=n_compressors,
         n_families=n_families,
@@ -239,12 +253,13 @@ def _transfer(
     )
 
 
-def _interval_over(values: Floats, rng: np.random.Generator) -> tuple[float, float]:
-    if len(values) < 2:
-        return math.nan, math.nan
-    drawn = values[rng.integers(0, len(values), (2000, len(values)))].mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+def _interval_over(values: Floats, rng: np.random.Generator) -> Interval:
+    """Return the interval of the mean over Y, Y resampled."""
+    n = len(values)
+    if n < 2:
+        return NO_INTERVAL
+    rows = rng.integers(0, n, (N_RESAMPLES, n))
+    return percentile_interval(values[rows].mean(axis=1))
 
 
 def _claim(name: str, what: str, replicates: Replicates) -> JointClaim:
@@ -254,24 +269,27 @@ def _claim(name: str, what: str, replicates: Replicates) -> JointClaim:
         metric=replicates.metric.mean(axis=0),
         family=replicates.family,
     )
-    low, high = math.nan, math.nan
+    low, high = NO_INTERVAL
     if block.n_families > 1:
         low, high = two_way_intervals(replicates, rng)["overall"]
     n, n_datasets = block.rate.shape
-    value, p = overall(block), between_p(block, rng)
+    estimate = Estimate(value=overall(block), ci_low=low, ci_high=high)
+    p = between_p(block, rng)
+    # The interval alone decides, and no smallest effect was named: see docs/joint.md.
+    findings = Findings(
+        deciding=estimate, n_families=block.n_families, n_datasets=n_datasets
+    )
     sentence = (
         f"Quality of compression on other data against {what}: mean Spearman within data "
-        f"sets {value:+.2f} ({_words(low, high)}), p between families {p:.3g}; "
+        f"sets {estimate.value:+.2f} ({_words(estimate)}), p between families {p:.3g}; "
         f"{n} compressors, {block.n_families} families, {n_datasets} data sets, "
         f"{len(replicates.rate)} draws."
     )
     return JointClaim(
         name=name,
-        word=verdict_word(block.n_families, n_datasets, low, high),
+        word=verdict(findings).word,
         sentence=sentence,
-        value=value,
-        ci_low=low,
-        ci_high=high,
+        estimate=estimate,
         p=p,
         n_compressors=n,
         n_families=block.n_families,
@@ -279,22 +297,15 @@ def _claim(name: str, what: str, replicates: Replicates) -> JointClaim:
     )
 
 
-def verdict_word(n_families: int, n_datasets: int, low: float, high: float) -> str:
-    """Return the word for an interval of a correlation that the claim expects positive."""
-    if n_families < MIN_FAMILIES or n_datasets < MIN_DATASETS:
-        return "undecided by design"
-    if low > 0:
-        return "supported"
-    return "opposite" if high < 0 else "undecided"
+def _words(estimate: Estimate) -> str:
+    if math.isnan(estimate.ci_low):
+        return "no interval"
+    return f"95 % {estimate.ci_low:+.2f} to {estimate.ci_high:+.2f}"
 
 
-def _words(low: float, high: float) -> str:
-    return "no interval" if math.isnan(low) else f"95 % {low:+.2f} to {high:+.2f}"
-
-
-def _by_kind(records: Records, measure: str) -> pd.DataFrame:
-    table = joint_table(records)
-    rows = table[(table["measure"] == measure) & (table["size"] == SIZE)]
+def _by_kind(joint: pd.DataFrame, measure: str) -> pd.DataFrame:
+    rows = joint[(joint["measure"] == measure) & (joint["size"] == SIZE)]
+    # X that the compressor cannot see says nothing about what it saves.
     rows = rows[~rows["beyond"].astype(bool)]
     index = ["dataset", "draw", "compressor", "family"]
     return rows.pivot_table(index=index, columns="kind", values="value")

@@ -1,18 +1,19 @@
-"""Records of the tasks `joint` and `transfer` as tables."""
+"""Tables of the tasks `joint` and `transfer`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 import pandas as pd
 
-from harness.analysis.score_table import frame
+from harness.analysis.score_table import score_table
+from harness.records.record import Record
+from harness.tasks.pairs import PairKind
 
-Records = Sequence[Mapping[str, Any]]
+Records = Sequence[Record]
 
-KINDS: Mapping[str, str] = MappingProxyType(
+KINDS: Mapping[PairKind, str] = MappingProxyType(
     {
         "same_class": "same class",
         "sibling": "sibling class",
@@ -23,35 +24,33 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "shuffled": "Y shuffled",
     }
 )
-"""What X is to Y, related kinds first, and the words for it."""
-
-BEYOND = "beyond its window"
-WHAT = ["dataset", "compressor", "family", "measure", "kind", "size"]
-NO_X, RANDOM = "none", "random"
+"""Kinds of pair, related ones first, and the words for what X is to Y."""
 SAVED, ACCURACY = "transfer_saved_bpb", "few_label_balanced_accuracy"
-MIN_SOURCES = 6
+WITHIN_CELL = ["dataset", "compressor", "family", "measure", "kind", "size"]
 
 
 def joint_table(records: Records) -> pd.DataFrame:
-    """Return the scores of the task `joint`, one row each, every draw apart.
+    """Return the scores of the task `joint` on pairs, one row each, every draw apart.
 
     Columns: dataset, compressor, family, draw, measure, kind, size ("x1"), value, ci_low,
-    ci_high, n, route, note, beyond (whether X does not fit in the window).
+    ci_high, n, route, note, beyond (whether X lies beyond the compressor's window).
     """
     table = _done(records, "joint")
-    parts = table["score"].astype(str).str.split(":", expand=True)
-    parts = parts.reindex(columns=range(3))
-    table = table.assign(measure=parts[0], kind=parts[1], size=parts[2])
-    table = table[table["size"].notna()]
-    beyond = table["note"].astype(str).str.contains(BEYOND)
+    table = table[table["pair_size"] != ""]
+    names = {
+        "metric": "measure",
+        "pair_kind": "kind",
+        "pair_size": "size",
+        "beyond_window": "beyond",
+    }
     numbers = ["value", "ci_low", "ci_high", "n", "route", "note"]
-    kept = table[["dataset", "compressor", "family", "draw", *WHAT[3:], *numbers]]
-    return kept.assign(beyond=beyond).reset_index(drop=True)
+    columns = ["dataset", "compressor", "family", "draw", *names, *numbers]
+    return table[columns].rename(columns=names).reset_index(drop=True)
 
 
 def mean_over_draws(table: pd.DataFrame) -> pd.DataFrame:
     """Return the mean value over draws, their lowest and highest, and their number."""
-    groups = table.groupby(WHAT, sort=False)
+    groups = table.groupby(WITHIN_CELL, sort=False)
     means = groups.agg(
         value=("value", "mean"),
         lowest=("value", "min"),
@@ -68,19 +67,17 @@ def transfer_table(records: Records) -> pd.DataFrame:
     Columns: dataset, compressor, family, x, saved_bpb (nan without X), accuracy, beyond.
     """
     table = _done(records, "transfer")
-    parts = table["score"].astype(str).str.split(":", n=1, expand=True)
-    parts = parts.reindex(columns=range(2))
-    table = table.assign(measure=parts[0], x=parts[1])
+    table = table[table["x"] != ""]
     index = ["dataset", "compressor", "family", "x"]
-    wide = table.pivot_table(index=index, columns="measure", values="value")
+    wide = table.pivot_table(index=index, columns="metric", values="value")
     wide = wide.reindex(columns=[SAVED, ACCURACY])
-    noted = table["note"].astype(str).str.contains(BEYOND)
-    beyond = table.assign(beyond=noted).groupby(index)["beyond"].max()
-    wide = wide.join(beyond).reset_index()
+    beyond = table.groupby(index)["beyond_window"].max()
+    wide = wide.join(beyond.rename("beyond")).reset_index()
     return wide.rename(columns={SAVED: "saved_bpb", ACCURACY: "accuracy"})
 
 
 def _done(records: Records, task: str) -> pd.DataFrame:
-    table = frame([r for r in records if r["job"]["task"] == task])
+    table = score_table([r for r in records if r.job.task == task])
     done = table[(table["status"] == "done") & table["value"].notna()]
+    # A record that was made again under a new key must not count twice.
     return done.drop_duplicates(["dataset", "compressor", "score", "seed", "draw"])

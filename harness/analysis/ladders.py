@@ -1,8 +1,8 @@
-"""Networks while they train: bits against what each layer knows, checkpoint by checkpoint.
+"""Ladders of checkpoints: bits against the accuracy of each layer's probe while networks train.
 
 A ladder is the configurations of one network that differ only in its ladder field, such as
 training steps, so that each is a checkpoint. Bits are the held-out rate (bits per byte,
-which is bits per dimension for images); what a layer knows is its linear probe's balanced
+which is bits per dimension for images); a layer is measured by its linear probe's balanced
 accuracy, as in Chen et al. 2020, "Generative Pretraining from Pixels".
 """
 
@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +18,21 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.compute import compute_seconds
-from harness.analysis.estimates import DEDUPLICATED, HEADLINE, MEASURE, estimates
-from harness.analysis.preregistered.block import COMMON_DIMENSION, REALISED
-from harness.analysis.score_table import frame
+from harness.analysis.estimates import estimates
+from harness.analysis.score_table import score_table
+from harness.records.record import Record
+from harness.records.score import (
+    BALANCED_ACCURACY,
+    COMMON_DIMENSION,
+    HEADLINE,
+    PLAIN,
+    REALISED,
+    Score,
+    Variant,
+)
 from harness.statistics.block import Block, overall, partial
 
-Record = Mapping[str, Any]
 PROBE = "layer_probe"
-LAYER = f"{MEASURE}_layer:"
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Fractions of a network's depth that have a panel each."""
 MIDDLE, LAST = 0.5, 1.0
@@ -35,7 +41,7 @@ ALL = "all networks"
 COLUMNS = [
     *("dataset", "name", "ladder", "compressor", "rung", "is_final", "depth", "layer"),
     *("bits", "bits_low", "bits_high", "accuracy", "accuracy_low", "accuracy_high"),
-    *("n_draws", "compute_seconds", "score"),
+    *("n_draws", "compute_seconds", "n_dimensions"),
 ]
 
 
@@ -46,7 +52,7 @@ class LadderRow:
     Attributes:
         networks: a compressor's name, or all.
         depth: of the layer, from 0 to 1.
-        score: what was correlated, without the layer.
+        n_dimensions: features that the probe read; 0 where all.
         checkpoints: over all of them; nan below three, or where all tie.
         given_compute: the rank partial correlation given CPU seconds of the fit; nan
             below four, where a cost is not known, or where either order is compute's own.
@@ -57,7 +63,7 @@ class LadderRow:
     dataset: str
     networks: str
     depth: float
-    score: str
+    n_dimensions: int
     checkpoints: float
     given_compute: float
     final: float
@@ -65,49 +71,53 @@ class LadderRow:
     n_final: int
 
     @property
-    def reduced(self) -> str:
-        """In words, whether features were reduced to the common dimension."""
-        return ", 64 dimensions" if self.score.endswith(COMMON_DIMENSION) else ""
+    def features(self) -> str:
+        """In words, the common dimension that features were projected to, if any."""
+        return f", {self.n_dimensions} dimensions" if self.n_dimensions else ""
 
 
 def ladder_points(records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per data set, checkpoint and depth; empty where there are no ladders.
 
     Values are means over draws, with the intervals of `estimates`. Where a data set has
-    duplicates the scores without them stand, as in the registered test; where layers have
-    scores in the common dimension, these stand. Rates are realised ones.
+    duplicates the scores without them stand, as in the preregistered test; where layers
+    have scores in the common dimension, these stand. Rates are realised ones.
     """
     ladders = _ladders(records)
-    kept = [r for r in records if r["job"]["subject"]["spec"] in ladders]
-    measured = estimates(frame(kept))
-    seconds, layers = compute_seconds(kept), _layers(kept)
+    on_ladders = [record for record in records if record.spec in ladders]
+    measured = estimates(score_table(on_ladders))
+    seconds, layers = compute_seconds(on_ladders), _layers(on_ladders)
+    projected = _projected_datasets(on_ladders)
     rows = []
     for name, here in measured.groupby("dataset"):
         dataset = str(name)
+        n_dimensions = COMMON_DIMENSION if dataset in projected else 0
         bits = _by_compressor(here[here["realised"].isin(REALISED)], HEADLINE)
         probed = here[here["task"] == PROBE]
         for spec in sorted(bits):
             about = {"dataset": dataset, "compressor": spec, **ladders[spec]}
             about |= {"compute_seconds": seconds.get((spec, dataset), math.nan)}
-            about |= _numbers(bits[spec], "bits")
+            about |= {"n_dimensions": n_dimensions, **_numbers(bits[spec], "bits")}
             names = layers.get((spec, dataset), ())
-            rows += [about | row for row in _probed_rows(probed, spec, names)]
+            rows += [
+                about | row for row in _probed_rows(probed, spec, names, n_dimensions)
+            ]
     points = pd.DataFrame(rows, columns=[c for c in COLUMNS if c != "is_final"])
     return _on_ladders(points)[COLUMNS]
 
 
 def _ladders(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     """Return name, ladder and rung of every spec whose class has a ladder."""
-    found = {}
-    for subject in (record["job"]["subject"] for record in records):
-        field = subject.get("ladder_field", "")
-        if field and isinstance(subject["fields"].get(field), int | float):
-            found[str(subject["spec"])] = {
-                "name": subject["name"],
-                "ladder": ladder_of(str(subject["spec"]), field),
-                "rung": float(subject["fields"][field]),
+    ladders = {}
+    for subject in (record.job.subject for record in records):
+        rung = subject.fields.get(subject.ladder_field)
+        if isinstance(rung, int | float):
+            ladders[subject.spec] = {
+                "name": subject.name,
+                "ladder": ladder_of(subject.spec, subject.ladder_field),
+                "rung": float(rung),
             }
-    return found
+    return ladders
 
 
 def ladder_of(spec: str, field: str) -> str:
@@ -121,25 +131,49 @@ def ladder_of(spec: str, field: str) -> str:
 
 def _layers(records: Sequence[Record]) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return the names of layers, first to last, by compressor and data set."""
-    found = {}
-    for record in records:
-        job = record["job"]
-        if job["task"] == PROBE and record["status"] == "done":
-            scores = (score["name"] for score in record["scores"])
-            names = (s.removeprefix(LAYER) for s in scores if s.startswith(LAYER))
-            bare = (_bare(name) for name in names)
-            found[job["subject"]["spec"], job["dataset"]] = tuple(dict.fromkeys(bare))
-    return found
+    return {
+        (record.spec, record.job.dataset): tuple(
+            dict.fromkeys(
+                score.variant.layer for score in record.scores if _is_of_layer(score)
+            )
+        )
+        for record in _probes(records)
+    }
 
 
-def _bare(layer: str) -> str:
-    return layer.removesuffix(DEDUPLICATED).removesuffix(COMMON_DIMENSION)
+def _is_of_layer(score: Score) -> bool:
+    """Say whether a score is a layer's accuracy, of no control and no other pooling."""
+    v = score.variant
+    plain = Variant(layer=v.layer, n_dimensions=v.n_dimensions)
+    return score.metric == BALANCED_ACCURACY and v.layer != "" and v == plain
 
 
-def _by_compressor(here: pd.DataFrame, score: str) -> dict[str, Any]:
+def _projected_datasets(records: Sequence[Record]) -> set[str]:
+    """Return the data sets on which a probe has scores in the common dimension."""
+    return {
+        record.job.dataset
+        for record in _probes(records)
+        if any(s.variant.n_dimensions == COMMON_DIMENSION for s in record.scores)
+    }
+
+
+def _probes(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.job.task == PROBE and record.is_done]
+
+
+def _by_compressor(
+    here: pd.DataFrame, metric: str, variant: Variant = PLAIN
+) -> dict[str, Any]:
     """Return the row of each compressor, without duplicates if any has that score."""
-    for name in (score + DEDUPLICATED, score):
-        rows = here[here["score"] == name]
+    for deduplicated in (True, False):
+        score = Score(
+            metric=metric,
+            value=0.0,
+            unit="",
+            variant=variant,
+            deduplicated=deduplicated,
+        )
+        rows = here[here["score"] == score.name]
         if len(rows):
             return {str(row.compressor): row for row in rows.itertuples()}
     return {}
@@ -151,18 +185,16 @@ def _numbers(row: Any, what: str) -> dict[str, float]:
 
 
 def _probed_rows(
-    probed: pd.DataFrame, spec: str, layers: Sequence[str]
+    probed: pd.DataFrame, spec: str, layers: Sequence[str], n_dimensions: int
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each depth; shallow networks show a layer at several."""
-    common = probed["score"].str.contains(COMMON_DIMENSION, regex=False).any()
-    suffix = COMMON_DIMENSION if common else ""
     for depth in DEPTHS if layers else ():
         # The earlier of two layers that are as near, like the fixed middle one.
         layer = layers[math.ceil(depth * (len(layers) - 1) - 0.5)]
-        row = _by_compressor(probed, f"{LAYER}{layer}{suffix}").get(spec)
+        variant = Variant(layer=layer, n_dimensions=n_dimensions)
+        row = _by_compressor(probed, BALANCED_ACCURACY, variant).get(spec)
         if row is not None:
-            where = {"depth": depth, "layer": layer, "score": MEASURE + suffix}
-            yield where | _numbers(row, "accuracy")
+            yield {"depth": depth, "layer": layer, **_numbers(row, "accuracy")}
 
 
 def _on_ladders(points: pd.DataFrame) -> pd.DataFrame:
@@ -179,22 +211,22 @@ def correlations(points: pd.DataFrame) -> list[LadderRow]:
     shown = points[points["depth"].isin([MIDDLE, LAST])]
     for where, here in shown.groupby(["dataset", "depth"]):
         dataset, depth = str(where[0]), float(str(where[1]))
-        names: dict[str, pd.DataFrame] = defaultdict(pd.DataFrame)
-        names |= {str(name): of_name for name, of_name in here.groupby("name")}
-        if len(names) > 1:
-            names[ALL] = here
-        for networks, chosen in names.items():
-            finals = chosen[chosen["is_final"]]
+        groups = {str(name): of_name for name, of_name in here.groupby("name")}
+        # One name is all there is: its correlations stand once.
+        if len(groups) > 1:
+            groups[ALL] = here
+        for networks, group in groups.items():
+            finals = group[group["is_final"]]
             rows.append(
                 LadderRow(
                     dataset=dataset,
                     networks=networks,
                     depth=depth,
-                    score=str(chosen["score"].iloc[0]),
-                    checkpoints=_spearman(chosen),
-                    given_compute=_given_compute(chosen),
+                    n_dimensions=int(group["n_dimensions"].iloc[0]),
+                    checkpoints=_spearman(group),
+                    given_compute=_given_compute(group),
                     final=_spearman(finals),
-                    n=len(chosen),
+                    n=len(group),
                     n_final=len(finals),
                 )
             )
@@ -232,11 +264,11 @@ def _block(points: pd.DataFrame) -> Block:
 def ladder_table(
     rows: Sequence[LadderRow], dataset: str
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the table of a data set as words, its heads first; empty without rows."""
+    """Return the table of a data set as words, its headers first; empty without rows."""
     lines = [
         (
             row.networks,
-            ("middle" if row.depth == MIDDLE else "last") + row.reduced,
+            ("middle" if row.depth == MIDDLE else "last") + row.features,
             _number(row.checkpoints, row.n),
             _number(row.given_compute, row.n),
             _number(row.final, row.n_final),
@@ -244,10 +276,10 @@ def ladder_table(
         for row in rows
         if row.dataset == dataset
     ]
-    return (HEADS, *lines) if lines else ()
+    return (HEADERS, *lines) if lines else ()
 
 
-HEADS = ("networks", "layer", "all checkpoints", "given compute", "final only")
+HEADERS = ("networks", "layer", "all checkpoints", "given compute", "final only")
 WORDS = (
     "Networks while they train: Spearman's correlation of fewer held-out bits (per byte, "
     "which is per dimension for images) with the balanced accuracy of a linear probe, "

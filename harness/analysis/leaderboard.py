@@ -1,213 +1,295 @@
-"""The leaderboard of a data set: one line per compressor, baselines below."""
+"""Leaderboards from records: the one place that says what stands in a cell."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from harness.statistics.samples import interval_over_draws
+from harness.analysis.board import NOT_RUN, RATES, Absence, Cell, Leaderboard, Row
+from harness.analysis.columns import (
+    BoardColumn,
+    board_columns,
+    equal_bytes_of,
+    score_name,
+)
+from harness.records.job import BASELINE
+from harness.records.record import Record
+from harness.records.score import Score
 from harness.statistics.verdict import MIN_DATASETS, MIN_FAMILIES
 from harness.units import compression_ratio
 
-BASELINE = "baseline"
+ESTIMATE_FIELDS = [
+    *("compressor", "family", "task", "equal_bytes", "score", "value", "ci_low"),
+    *("ci_high", "state", "route", "realised", "note"),
+]
+
+_Where = tuple[str, bool, str]
+"""Task, equal bytes and name of a score."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One score of one task as a column; shown where a data set has it."""
+def leaderboards(
+    records: Sequence[Record], measured: pd.DataFrame, datasets: Sequence[str] = ()
+) -> tuple[Leaderboard, ...]:
+    """Return a leaderboard per data set.
 
-    head: str
-    task: str
-    score: str
-    digits: int = 3
-    with_interval: bool = True
-
-
-HELD_OUT = Column(head="held-out bpb", task="rates", score="heldout_bpb")
-COLD = Column(head="cold bpb", task="rates", score="cold_bpb")
-READOUTS = (
-    Column(head="class bal. acc.", task="class_scratch", score="balanced_accuracy"),
-    Column(head="class acc.", task="class_scratch", score="accuracy"),
-    Column(head="adapted bal. acc.", task="class_adapt", score="balanced_accuracy"),
-    Column(
-        head="landmark bal. acc.",
-        task="landmark_probe",
-        score="balanced_accuracy",
-    ),
-    Column(head="layer bal. acc.", task="layer_probe", score="balanced_accuracy"),
-    Column(head="NCD 1-nn bal. acc.", task="ncd_knn", score="balanced_accuracy_k1"),
-    Column(
-        head="two-part bpb", task="rates", score="two_part_bpb", with_interval=False
-    ),
-    Column(
-        head="prequential bpb",
-        task="prequential",
-        score="prequential_bpb",
-        with_interval=False,
-    ),
-    Column(
-        head="compress MB/s", task="speed", score="encode_median_mb_per_s", digits=1
-    ),
-    Column(
-        head="decompress MB/s", task="speed", score="decode_median_mb_per_s", digits=1
-    ),
-    Column(head="memcpy MB/s", task="speed", score="memcpy_median_mb_per_s", digits=0),
-    Column(head="peak bytes", task="speed", score="peak_bytes", digits=0),
-)
-HIDDEN_NOTES = ("", "given this split")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A value and its interval; NaN where there is none."""
-
-    value: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    digits: int = 3
-
-    @property
-    def full(self) -> str:
-        """Value and both ends, as in published tables."""
-        if math.isnan(self.value):
-            return "-"
-        value = f"{self.value:.{self.digits}f}"
-        if math.isnan(self.low):
-            return value
-        both = (self.low, self.high)
-        ends = (f"{end:.{self.digits}f}".removeprefix("0") for end in both)
-        return f"{value} [{', '.join(ends)}]"
-
-    @property
-    def short(self) -> str:
-        """Value and half the width of the interval, for a terminal."""
-        if math.isnan(self.value):
-            return "-"
-        value = f"{self.value:.{self.digits}f}"
-        if math.isnan(self.low):
-            return value
-        half = f"{(self.high - self.low) / 2:.{self.digits}f}".removeprefix("0")
-        return f"{value} \u00b1{half}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line of a leaderboard, ready to print; one cell per head of the board."""
-
-    name: str
-    family: str
-    ratio: str
-    cells: tuple[Cell, ...]
-    remarks: tuple[str, ...]
-    is_baseline: bool
-    rank: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Leaderboard:
-    """The table of one data set."""
-
-    dataset: str
-    heads: tuple[str, ...]
-    lines: tuple[Line, ...]
-
-
-def leaderboard(table: pd.DataFrame, dataset: str) -> Leaderboard:
-    """Return the lines of one data set: ranked by rate, baselines last."""
-    here = table[table["dataset"] == dataset]
-    has_held = (here["score"] == HELD_OUT.score).any()
-    rates = [HELD_OUT if has_held else COLD]
-    columns = [c for c in (*rates, *READOUTS) if not _of_compressors(here, c).empty]
-    lines = [
-        _line(str(name), group, columns) for name, group in here.groupby("compressor")
-    ]
-    lines = [
-        x
-        for x in lines
-        if x.remarks or any(not math.isnan(cell.value) for cell in x.cells)
-    ]
-    lines.sort(key=lambda line: (line.is_baseline, line.rank, line.name))
-    return Leaderboard(
-        dataset=dataset, heads=tuple(c.head for c in columns), lines=tuple(lines)
+    Args:
+        records: one set of them.
+        measured: their `estimates`.
+        datasets: order of data sets, such as a suite's; others follow by name.
+    """
+    by_dataset: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if not (record.is_fit and record.is_done):
+            by_dataset[record.job.dataset].append(record)
+    order = {name: place for place, name in enumerate(datasets)}
+    names = sorted(by_dataset, key=lambda name: (order.get(name, len(order)), name))
+    return tuple(
+        _leaderboard(name, by_dataset[name], measured[measured["dataset"] == name])
+        for name in names
     )
 
 
-def _of_compressors(table: pd.DataFrame, column: Column) -> pd.DataFrame:
-    return table[(table["task"] == column.task) & (table["score"] == column.score)]
-
-
-def _line(name: str, group: pd.DataFrame, columns: Sequence[Column]) -> Line:
-    family = str(group["family"].iloc[0])
-    is_baseline = family == BASELINE
-    cells = []
-    for column in columns:
-        own = group["task"].isin(_tasks_of(column, name, is_baseline=is_baseline))
-        cells.append(_cell(group[own & (group["score"] == column.score)], column))
-    rates = [column for column in columns if column in (HELD_OUT, COLD)]
-    rate = _mean(_of_compressors(group, rates[0])) if rates else math.nan
-    return Line(
-        name=name,
-        family=family,
-        ratio="-" if math.isnan(rate) else f"{compression_ratio(rate):.3f}",
-        cells=tuple(cells),
-        remarks=tuple(_remarks(group)),
-        is_baseline=is_baseline,
-        rank=math.inf if math.isnan(rate) else rate,
-    )
-
-
-def _tasks_of(column: Column, name: str, *, is_baseline: bool) -> list[str]:
-    """Return the tasks whose scores a column shows for a line."""
-    if not is_baseline:
-        return [column.task]
-    fits = column.task in ("rates", name.removeprefix("ngram_").rstrip("s") + "_probe")
-    reads_samples = column.task in ("class_scratch", "layer_probe")
-    return [BASELINE] if fits or reads_samples else []
-
-
-def _mean(chosen: pd.DataFrame) -> float:
-    return float(chosen["value"].mean()) if len(chosen) else math.nan
-
-
-def _cell(chosen: pd.DataFrame, column: Column) -> Cell:
-    """Return the mean over draws, and its interval where there is one."""
-    if chosen.empty:
-        return Cell()
-    low, high = chosen["ci_low"].mean(), chosen["ci_high"].mean()
-    if pd.isna(low) or not column.with_interval:
-        return Cell(value=_mean(chosen), digits=column.digits)
-    if len(chosen) > 1:
-        low, high = interval_over_draws(
-            *(chosen[name].to_numpy(float) for name in ("value", "ci_low", "ci_high"))
-        )
-    return Cell(
-        value=_mean(chosen), low=float(low), high=float(high), digits=column.digits
-    )
-
-
-def _remarks(group: pd.DataFrame) -> list[str]:
-    """Return what a reader must know: failures with reasons first."""
-    bad = group[~group["status"].isin(["done", "not_applicable"])]
-    remarks = [f"{row.task}: {row.status}, {row.reason}" for row in bad.itertuples()]
-    held = group[group["score"] == HELD_OUT.score]
-    remarks += sorted(set(held["note"].dropna()) - set(HIDDEN_NOTES))
-    remarks += [remark for remark in group["remark"].unique() if remark]
-    if group["prior_bytes"].max() > 0:
-        remarks.append(f"ships {group['prior_bytes'].max() / 1024:.0f} KiB of priors")
-    return list(dict.fromkeys(remarks))
-
-
-def undecided(table: pd.DataFrame) -> str:
+def undecided(boards: Sequence[Leaderboard]) -> str:
     """Return the answer in words of a run whose suite registers no test."""
-    measured = table[(table["status"] == "done") & (table["family"] != BASELINE)]
-    both = measured[measured["score"] == "balanced_accuracy"]
-    n_families, n_datasets = both["family"].nunique(), both["dataset"].nunique()
+    with_readout = {
+        (row.family, board.dataset)
+        for board in boards
+        for row in board.compressors
+        for column, cell in zip(board.columns, row.cells, strict=True)
+        if column.column.is_readout and cell.is_measured
+    }
+    n_families = len({family for family, _ in with_readout})
+    n_datasets = len({dataset for _, dataset in with_readout})
     return (
         "Does better compression give better representations? Undecided by design: "
-        f"this suite registers no test, and has class readouts of {n_families} families on "
+        f"this suite preregisters no test, and has class readouts of {n_families} families on "
         f"{n_datasets} data sets; a test needs {MIN_FAMILIES} families and "
         f"{MIN_DATASETS} data sets."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scores:
+    """The scores of one data set, to be looked up.
+
+    Attributes:
+        estimates: rows of `estimates` by compressor, then task, equal bytes and score.
+        statuses: status and reason of jobs without scores, by compressor, task and equal
+            bytes.
+    """
+
+    estimates: Mapping[str, Mapping[_Where, Any]]
+    statuses: Mapping[tuple[str, str, bool], tuple[str, str]]
+
+
+def _leaderboard(
+    dataset: str, records: Sequence[Record], measured: pd.DataFrame
+) -> Leaderboard:
+    columns = board_columns(measured)
+    scores = _scores(records, measured)
+    ranks = _ranks(scores, columns)
+    by_spec: dict[str, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.key):
+        by_spec[record.spec].append(record)
+    rows = [
+        _row(scores, columns, group, ranks.get(spec)) for spec, group in by_spec.items()
+    ]
+    return Leaderboard(
+        dataset=dataset,
+        columns=tuple(columns),
+        rows=tuple(sorted(filter(_is_shown, rows), key=_row_order)),
+        absences=tuple(_absences(records)),
+    )
+
+
+def _scores(records: Sequence[Record], measured: pd.DataFrame) -> _Scores:
+    by_compressor: dict[str, dict[_Where, Any]] = defaultdict(dict)
+    for estimate in measured[ESTIMATE_FIELDS].itertuples(index=False):
+        where = (str(estimate.task), bool(estimate.equal_bytes), str(estimate.score))
+        by_compressor[str(estimate.compressor)][where] = estimate
+    return _Scores(
+        estimates=by_compressor,
+        statuses={
+            (r.spec, r.job.task, equal_bytes_of(r)): (r.status, r.reason)
+            for r in records
+            if not r.is_done
+        },
+    )
+
+
+def _is_shown(row: Row) -> bool:
+    """Return whether a row has a number or a failure: absences are listed apart."""
+    return bool(row.failures) or any(cell.is_measured for cell in row.cells)
+
+
+def _row_order(row: Row) -> tuple[Any, ...]:
+    ratio = -row.ratio.value if row.ratio.is_measured else math.inf
+    return row.is_baseline, row.rank is None, ratio, row.name
+
+
+def _ranks(scores: _Scores, columns: Sequence[BoardColumn]) -> dict[str, int]:
+    """Return the rank of each compressor whose rate is that of decoded bytes; ties share."""
+    ranking = {_where(shown) for shown in columns if shown.column.ranks}
+    rates = {
+        compressor: float(estimate.value)
+        for compressor, of_compressor in scores.estimates.items()
+        for where, estimate in of_compressor.items()
+        if where in ranking and _is_ranked(estimate)
+    }
+    return {
+        name: 1 + sum(other < value for other in rates.values())
+        for name, value in rates.items()
+    }
+
+
+def _is_ranked(estimate: Any) -> bool:
+    rate = Score(
+        metric=estimate.score,
+        value=estimate.value,
+        unit="",
+        route=estimate.route,
+        realised=estimate.realised,
+    )
+    return rate.is_ranked and estimate.family != BASELINE
+
+
+def _row(
+    scores: _Scores,
+    columns: Sequence[BoardColumn],
+    records: Sequence[Record],
+    rank: int | None,
+) -> Row:
+    subject = records[0].job.subject
+    name, family = subject.spec, subject.family
+    ranking = next((c for c in columns if c.column.ranks), None)
+    rate = None if ranking is None else _estimate(scores, name, family, ranking)
+    return Row(
+        rank=rank,
+        name=name,
+        family=family,
+        ratio=_ratio(rate),
+        cells=tuple(_cell(scores, name, family, column) for column in columns),
+        rates=_rates(scores, name),
+        badges=_badges(rate),
+        remarks=tuple(_remarks(rate, records)),
+        failures=tuple(
+            f"{absence.task}: {absence.status}, {absence.reason}"
+            for absence in _absences(records)
+            if absence.is_failure
+        ),
+    )
+
+
+def _estimate(scores: _Scores, name: str, family: str, shown: BoardColumn) -> Any:
+    """Return the estimate that a row shows in a column, or None.
+
+    A baseline has one score of a metric, which stands in all columns that name it.
+    """
+    of_compressor = scores.estimates.get(name, {})
+    if family != BASELINE:
+        return of_compressor.get(_where(shown))
+    if name not in shown.column.baselines:
+        return None
+    return of_compressor.get((BASELINE, False, score_name(shown.column)))
+
+
+def _where(shown: BoardColumn) -> _Where:
+    return shown.task, shown.equal_bytes, score_name(shown.column)
+
+
+def _cell(scores: _Scores, name: str, family: str, shown: BoardColumn) -> Cell:
+    column = shown.column
+    estimate = _estimate(scores, name, family, shown)
+    if estimate is None:
+        where = (name, shown.task, shown.equal_bytes)
+        status, reason = scores.statuses.get(where, (NOT_RUN, ""))
+        return Cell(status=status, reason=reason)
+    same_job = (str(estimate.task), bool(estimate.equal_bytes))
+    names = {"dedup": score_name(column, deduplicated=True)}
+    if column.is_readout:
+        # Plain accuracy is of the same answers: one variant, another metric.
+        names = {"acc": f"accuracy{column.variant.words}"} | names
+    of_compressor = scores.estimates[name]
+    details = {word: of_compressor.get((*same_job, n)) for word, n in names.items()}
+    return _number(
+        estimate,
+        digits=column.digits,
+        with_interval=column.with_interval,
+        details=tuple((w, float(e.value)) for w, e in details.items() if e is not None),
+    )
+
+
+def _number(
+    estimate: Any,
+    *,
+    digits: int = 3,
+    with_interval: bool = True,
+    details: tuple[tuple[str, float], ...] = (),
+) -> Cell:
+    return Cell(
+        value=float(estimate.value),
+        low=float(estimate.ci_low) if with_interval else math.nan,
+        high=float(estimate.ci_high) if with_interval else math.nan,
+        digits=digits,
+        details=details,
+        state=estimate.state,
+        route=estimate.route,
+        note=estimate.note,
+        status="done",
+    )
+
+
+def _ratio(rate: Any) -> Cell:
+    if rate is None:
+        return Cell()
+    return Cell(value=compression_ratio(float(rate.value)), status="done")
+
+
+def _rates(scores: _Scores, name: str) -> dict[str, Cell]:
+    """Return every rate of a row, whichever task measured it."""
+    by_score = {w[-1]: e for w, e in scores.estimates.get(name, {}).items()}
+    return {
+        words: _number(by_score[score])
+        for score, words in RATES.items()
+        if score in by_score
+    }
+
+
+def _badges(rate: Any) -> tuple[str, ...]:
+    if rate is None:
+        return ()
+    words = (rate.state, rate.route, rate.realised or "no code")
+    return tuple(word for word in words if word)
+
+
+def _remarks(rate: Any, records: Sequence[Record]) -> Iterator[str]:
+    """Yield remarks on a compressor: its rate, the suite's words, its prior knowledge."""
+    if rate is not None and rate.family != BASELINE:
+        if rate.route == "none":
+            yield "unconditioned"
+        if not _is_ranked(rate):
+            yield "not ranked: no decoded bytes"
+    yield from dict.fromkeys(r.job.remark for r in records if r.job.remark)
+    prior_bytes = max(record.job.subject.prior_bytes for record in records)
+    if prior_bytes > 0:
+        yield f"ships {prior_bytes / 1024:.0f} KiB of priors"
+
+
+def _absences(records: Sequence[Record]) -> list[Absence]:
+    """Return what was not measured and why; failures first."""
+    names: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for record in records:
+        if not record.is_done:
+            names[record.job.task, record.status, record.reason].add(record.spec)
+    absences = [
+        Absence(task=task, status=status, reason=reason, names=tuple(sorted(specs)))
+        for (task, status, reason), specs in names.items()
+    ]
+    return sorted(
+        absences, key=lambda a: (not a.is_failure, a.task, a.status, a.reason)
     )

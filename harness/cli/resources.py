@@ -39,7 +39,7 @@ def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="data sets")] = None,
 ) -> None:
     """Fetch and verify data sets: those named, or all of the default suite."""
-    from harness.commands.run import fetch_all
+    from harness.commands.fetch import fetch_all
     from harness.planning.suite import load_suite
 
     wanted = names or [row.name for row in load_suite("bench").datasets]
@@ -69,7 +69,7 @@ def check(
     plugins_dir: PluginsDir = None,
 ) -> None:
     """Check that a compressor keeps its promises: round trips, lengths, determinism."""
-    from harness.commands.run import check_and_report
+    from harness.commands.check import check_and_report
 
     raise typer.Exit(check_and_report(target, plugins_dir))
 

@@ -28,6 +28,7 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     html = "html"
+    latex = "latex"
 
 
 class TestFormat(StrEnum):
@@ -92,13 +93,13 @@ def judge(
     jobs: Annotated[int, typer.Option("-j", min=1, help="jobs at a time")] = 2,
 ) -> None:
     """Compute scores anew from what a run measured, without running it again."""
-    from harness.commands.run import judge_and_report
+    from harness.commands.judge import judge_and_report
 
     raise typer.Exit(judge_and_report(folder, n_jobs=jobs))
 
 
 def report(
-    folder: Path,
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
     output_format: Annotated[Format, typer.Option("--format")] = Format.table,
 ) -> None:
     """Print the leaderboard of a folder of records."""
@@ -115,7 +116,7 @@ def hypothesis(
     output_format: Annotated[TestFormat, typer.Option("--format")] = TestFormat.text,
 ) -> None:
     """Test the claims that the suite of these records registered."""
-    from harness.commands.report import folder_hypothesis
+    from harness.commands.hypothesis import folder_hypothesis
 
     typer.echo(folder_hypothesis(folder, output_format.value), nl=False)
 
@@ -124,7 +125,7 @@ def joint(
     folder: Annotated[Path, typer.Argument(help="a folder of records")],
 ) -> None:
     """Show what X saves on Y: tables and claims of the suites joint and transfer."""
-    from harness.commands.report import folder_joint
+    from harness.commands.joint import folder_joint
 
     typer.echo(folder_joint(folder), nl=False)
 
@@ -149,6 +150,6 @@ def compare(
     run: Annotated[Path, typer.Option(help="a folder of records")] = DEFAULT_RUN,
 ) -> None:
     """Compare two compressors on the same test samples: difference with interval."""
-    from harness.commands.report import compare_in
+    from harness.commands.compare import compare_in
 
     typer.echo(compare_in(run, first, second, dataset=dataset, task=task))

@@ -1,19 +1,13 @@
-"""The registered hypothesis: what a suite says it will test, before it has records."""
+"""Preregistration: the claims that a suite will test, fixed before it has records."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from harness.errors import StoreError
-
-FILE = "hypothesis.json"
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Strict(BaseModel):
@@ -30,7 +24,7 @@ class Claim(_Strict):
         task, score, equal_bytes: the readout.
         compressors: specs; empty takes all that the block holds.
         datasets: of this claim; empty takes those of the hypothesis.
-        secondary: reported beside the registered claims, outside of Holm's correction.
+        secondary: reported beside the primary claims, outside of Holm's correction.
     """
 
     name: Literal["G", "R"]
@@ -44,7 +38,7 @@ class Claim(_Strict):
 
     @property
     def title(self) -> str:
-        """How tables call it."""
+        """Name in tables."""
         return self.label or self.name
 
 
@@ -56,11 +50,11 @@ class Registration(_Strict):
         families: that count; empty takes all but `excluded_families`.
         datasets: of the block.
         block: "complete": compressors with both numbers on every data set.
-        statistic: the registered statistic.
+        statistic: the preregistered statistic.
         draws: repetitions that every cell must have.
         n_permutations, n_resamples: behind p-values and intervals.
         alpha: level of the test.
-        smallest_effect: a correlation below it would not matter; it parts "not
+        smallest_effect: a correlation below it would not matter; it separates "not
             supported" from "undecided".
         intra_family: correlation inside families assumed for the detectable effect.
         seed: of permutations, resamples and simulations.
@@ -114,72 +108,3 @@ class Registration(_Strict):
         values = self.model_dump(mode="json")
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-class Registered(_Strict):
-    """What stands in a folder of records since its first run.
-
-    Attributes:
-        hash: of the registration then; "" where there was none.
-        n_records_before: records that the folder had already.
-    """
-
-    hash: str
-    n_records_before: int = Field(ge=0)
-
-
-def register(folder: Path, registration: Registration | None) -> Registered:
-    """Write into a folder, once and before its records, what was registered.
-
-    A folder that has the file keeps it. Call it before the first job of every run.
-
-    Returns:
-        What stands there.
-
-    Raises:
-        StoreError: the file there is not legal.
-    """
-    known = read_registered(folder)
-    if known is not None:
-        return known
-    n_before = sum(1 for _ in (folder / "records").glob("*.json"))
-    found = Registered(
-        hash="" if registration is None else registration.hash,
-        n_records_before=n_before,
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{FILE}.{os.getpid()}"
-    temporary.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / FILE)
-    return found
-
-
-def read_registered(folder: Path) -> Registered | None:
-    """Return what was registered in a folder, or None where nothing was.
-
-    Raises:
-        StoreError: the file is not legal.
-    """
-    path = folder / FILE
-    if not path.exists():
-        return None
-    try:
-        return Registered.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise StoreError(
-            f"{path}: {first['msg'].lower()}; delete it, results are exploratory then"
-        ) from error
-
-
-def why_exploratory(registration: Registration, registered: Registered | None) -> str:
-    """Return why a test is exploratory; "" where it was registered before its records."""
-    if registered is None:
-        return "the folder does not say what was registered when its records were made"
-    if registered.hash != registration.hash:
-        return "the registration was changed after records existed"
-    if registered.n_records_before:
-        return (
-            f"{registered.n_records_before} records were there before the registration"
-        )
-    return ""

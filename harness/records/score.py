@@ -10,6 +10,10 @@ Control = Literal["", "random_init", "permuted"]
 
 DEDUPLICATED = "_dedup"
 """End of the name of a score over test samples that duplicate nothing in train."""
+HEADLINE = "heldout_bpb"
+"""Metric that ranks compressors, and stands in every test."""
+BALANCED_ACCURACY = "balanced_accuracy"
+"""Metric of every readout that tells classes apart."""
 COMMON_DIMENSION = 64
 """Features to which layers of any width are projected, so that models compare."""
 REALISED: tuple[Realised, ...] = ("decoded", "subset")

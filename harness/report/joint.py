@@ -1,4 +1,4 @@
-"""Joint compression as tables: savings by kind of pair and size, and the transfer table."""
+"""Tables of joint compression: savings by kind of pair and size, and transfer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 
 from harness.analysis.joint_claims import claims, transfer_claim
 from harness.analysis.joint_tables import (
-    BEYOND,
     KINDS,
     Records,
     joint_table,
@@ -30,19 +29,20 @@ MEASURES: Mapping[str, str] = MappingProxyType(
         "switched_regret_bpb": "Regret with a switch: min(C(Y), C(Y|X)) + 1 bit",
     }
 )
+IN_BITS = ("shared_bits", "reverse_shared_bits")
 
 
 def joint_markdown(records: Records) -> str:
     """Return all tables, the two claims and the transfer as Markdown."""
     means = mean_over_draws(joint_table(records))
+    transfer = transfer_table(records)
     parts = ["# Joint compression", LEGEND]
     parts += [
         f"**{claim.name}: {claim.word}.** {claim.sentence}"
-        for claim in [*claims(records), *transfer_claim(records)]
+        for claim in [*claims(records), *transfer_claim(transfer)]
     ]
     for dataset in sorted(means["dataset"].unique()):
         parts += [f"## {dataset}", *_tables(means[means["dataset"] == dataset])]
-    transfer = transfer_table(records)
     if not transfer.empty:
         parts += ["## Transfer", TRANSFER_LEGEND, *_transfer_tables(transfer)]
     return "\n\n".join(parts) + "\n"
@@ -52,8 +52,8 @@ LEGEND = (
     "All codes are online codes from nothing, written and counted. X and Y have equal "
     "bytes; sizes are multiples of the suite's n_bytes. Values are means over draws "
     "(lowest to highest where there are several); negative values mean that X does harm. "
-    f"\u2020 X is {BEYOND}: shown, never tested. A dash: no such pair, or no conditional "
-    "code."
+    "\u2020 X is beyond its window: shown, never tested. A dash: no such pair, or no "
+    "conditional code."
 )
 TRANSFER_LEGEND = (
     "Bits saved per byte of held-out, unlabelled Y, and balanced accuracy on Y from few "
@@ -79,14 +79,14 @@ def _measure_table(rows: pd.DataFrame, measure: str) -> str:
     lines.append(_row(["---"] * (2 + len(kinds))))
     for compressor in sorted(rows["compressor"].unique()):
         for size in sizes:
-            found = [cells.get((compressor, size, kind), "-") for kind in kinds]
-            if set(found) != {"-"}:
-                lines.append(_row([compressor, size, *found]))
+            values = [cells.get((compressor, size, kind), "-") for kind in kinds]
+            if set(values) != {"-"}:
+                lines.append(_row([compressor, size, *values]))
     return "\n".join(lines)
 
 
 def _cell(row: Any, measure: str) -> str:
-    form = ".0f" if "bits" in measure else ".3f"
+    form = ".0f" if measure in IN_BITS else ".3f"
     words = f"{row.value:{form}}"
     if row.n_draws > 1:
         words += f" ({row.lowest:{form}} to {row.highest:{form}})"

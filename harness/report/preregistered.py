@@ -1,17 +1,16 @@
-"""A registered test as text, Markdown or JSON."""
+"""Preregistered test as text, Markdown or JSON."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from harness.analysis.preregistered.result import (
     MIN_COMPRESSORS,
     ClaimResult,
-    CurveResult,
     Report,
 )
 from harness.analysis.preregistered.sentences import estimate_words
@@ -35,21 +34,41 @@ def hypothesis_document(report: Report, output_format: str) -> str:
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return a report as plain values; numbers that do not exist are null."""
-    claims = []
-    for claim in report.claims:
-        names = [f.name for f in fields(claim) if f.name not in ("block", "slopes")]
-        values = {name: _plain(getattr(claim, name)) for name in names}
-        values["slopes"] = {n: _plain(asdict(s)) for n, s in claim.slopes.items()}
-        values["compressors"] = list(claim.block.compressors) if claim.block else []
-        claims.append(values)
     return {
         "hash": report.hash,
         "status": report.status,
         "why_exploratory": report.why,
         "official": report.official,
         "n_draws": report.n_draws,
-        "claims": claims,
+        "claims": [_plain(_claim_values(result)) for result in report.claims],
         "interventions": _curve_json(report),
+    }
+
+
+def _claim_values(result: ClaimResult) -> dict[str, Any]:
+    """Return a claim's values under flat names."""
+    about = result.claim.model_dump(include={"name", "task", "score", "secondary"})
+    statistics = asdict(result.statistics)
+    overall = statistics.pop("overall")
+    block = result.block
+    return {
+        **about,
+        "title": result.title,
+        "decided_by": result.decided_by,
+        "statistic": overall["value"],
+        "ci_low": overall["ci_low"],
+        "ci_high": overall["ci_high"],
+        **statistics,
+        **{f"n_{name}": n for name, n in asdict(result.counts).items()},
+        **asdict(result.sensitivity),
+        "p_adjusted": result.p_adjusted,
+        "detectable": asdict(result.detectable),
+        "dropped": result.dropped,
+        "ambiguous": block.ambiguous if block else 0,
+        "compressors": list(block.compressors) if block else [],
+        "verdict": result.verdict,
+        "reasons": result.reasons,
+        "sentence": result.sentence,
     }
 
 
@@ -74,8 +93,6 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return _plain(asdict(value))
     return value
 
 
@@ -92,7 +109,7 @@ def _markdown(report: Report) -> str:
     parts = [f"# {QUESTION}", "\n".join(_opening(report))]
     for heading, words, rows in _parts(report):
         lines = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows]
-        table = "\n".join(["| what | found |", "| --- | --- |", *lines])
+        table = "\n".join(["| quantity | value |", "| --- | --- |", *lines])
         parts += [f"## {heading}", words, table]
     return "\n\n".join(parts) + "\n"
 
@@ -113,14 +130,11 @@ def _parts(report: Report) -> list[tuple[str, str, Rows]]:
             for name, d in curve.deviations.items()
         ]
         if curve.without_records:
-            rows.append(("no record has both numbers of", _listed(curve)))
+            networks = ", ".join(curve.without_records)
+            rows.append(("no record has both numbers of", networks))
         heading = f"Interventions, {curve.task} {curve.score}: {curve.word}"
         parts.append((heading, curve.sentence, rows))
     return parts
-
-
-def _listed(curve: CurveResult) -> str:
-    return ", ".join(curve.without_records)
 
 
 def _cell(text: str) -> str:
@@ -135,43 +149,41 @@ def _opening(report: Report) -> list[str]:
     return lines
 
 
-def _title(claim: ClaimResult) -> str:
-    return f"{claim.title} (secondary)" if claim.secondary else claim.title
+def _title(result: ClaimResult) -> str:
+    return f"{result.title} (secondary)" if result.claim.secondary else result.title
 
 
-def _numbers(claim: ClaimResult) -> Rows:
+def _numbers(result: ClaimResult) -> Rows:
     """Return everything that belongs to a claim, as names and words."""
-    if math.isnan(claim.statistic):
+    if result.block is None:
         few = f"fewer than {MIN_COMPRESSORS} compressors have both numbers everywhere"
-        return [("block", few), *_each_gap(claim)]
-    registered = Estimate(
-        value=claim.statistic, ci_low=claim.ci_low, ci_high=claim.ci_high
-    )
-    adjusted = "as it is" if claim.secondary else "Holm"
+        return [("block", few), *_gaps(result)]
+    statistics, sensitivity = result.statistics, result.sensitivity
+    adjusted = "not adjusted" if result.claim.secondary else "Holm"
 
-    def words(one: Estimate | Slope) -> str:
-        return estimate_words(one, FORM, n_datasets=claim.n_datasets)
+    def words(estimate: Estimate | Slope) -> str:
+        return estimate_words(estimate, FORM, n_datasets=result.counts.datasets)
 
+    between = f"{words(statistics.between)}, {_p(statistics.p_between)}"
+    within = f"{words(statistics.within)}, {_p(statistics.p_within)}"
+    deciding = f"{result.decided_by} families, {_p(result.p_adjusted)} ({adjusted})"
     return [
-        ("mean within-data-set Spearman", words(registered)),
-        ("between families", f"{words(claim.between)}, {_p(claim.p_between)}"),
-        ("within families", f"{words(claim.within)}, {_p(claim.p_within)}"),
-        (
-            "decided by",
-            f"{claim.decided_by} families, {_p(claim.p_adjusted)} ({adjusted})",
-        ),
-        ("Kendall tau-b", _number(claim.kendall_tau)),
-        *_each("Spearman on", claim.by_dataset),
-        *_each("without", claim.without_family),
-        *_each("check:", claim.checks),
-        *_each("statistic,", claim.partials),
+        ("mean within-data-set Spearman", words(statistics.overall)),
+        ("between families", between),
+        ("within families", within),
+        ("decided by", deciding),
+        ("Kendall tau-b", _number(statistics.kendall_tau)),
+        *_each("Spearman on", statistics.by_dataset),
+        *_each("without", sensitivity.without_family),
+        *_each("check:", sensitivity.checks),
+        *_each("statistic,", sensitivity.partials),
         *[
-            (f"slope, {name}", f"{words(s)} per bit per byte saved (n {s.n})")
-            for name, s in claim.slopes.items()
+            (f"slope, {name}", f"{words(slope)} per bit per byte saved (n {slope.n})")
+            for name, slope in statistics.slopes.items()
         ],
-        ("detectable effect", _detectable(claim)),
-        ("intervals resample", _resampled(claim)),
-        *_each_gap(claim),
+        ("detectable effect", _detectable(result)),
+        ("intervals resample", _resampled(result)),
+        *_gaps(result),
     ]
 
 
@@ -179,43 +191,45 @@ def _each(what: str, values: Mapping[str, float | None]) -> list[tuple[str, str]
     return [(f"{what} {name}", _number(value)) for name, value in values.items()]
 
 
-def _each_gap(claim: ClaimResult) -> list[tuple[str, str]]:
+def _gaps(result: ClaimResult) -> list[tuple[str, str]]:
+    """Return the compressors that were left out, one line for each gap they share."""
     by_gap: dict[str, list[str]] = {}
-    for name, gap in claim.dropped.items():
+    for name, gap in result.dropped.items():
         by_gap.setdefault(gap, []).append(name)
-    gaps = [(f"left out, {gap}", ", ".join(names)) for gap, names in by_gap.items()]
-    if claim.ambiguous:
-        words = f"{claim.ambiguous} cells; of each, the record of the last key stands"
-        gaps.append(("several records of one version", words))
-    return gaps
+    lines = [(f"left out, {gap}", ", ".join(names)) for gap, names in by_gap.items()]
+    if result.block and result.block.ambiguous:
+        n = result.block.ambiguous
+        words = f"{n} cells; of each, the record of the last key stands"
+        lines.append(("several records of one version", words))
+    return lines
 
 
 def _number(value: float | None) -> str:
-    known = value is not None and not math.isnan(value)
-    return f"{value:+.3f}" if known else "not measured"
+    is_defined = value is not None and not math.isnan(value)
+    return f"{value:+.3f}" if is_defined else "not measured"
 
 
 def _p(p: float) -> str:
     return "no p" if math.isnan(p) else f"p {p:.3g}"
 
 
-def _detectable(claim: ClaimResult) -> str:
-    found = claim.detectable
-    if math.isnan(found.effect):
+def _detectable(result: ClaimResult) -> str:
+    smallest = result.detectable
+    if math.isnan(smallest.effect):
         return "none up to .95 with this layout"
     return (
-        f"correlation {found.effect:.2f} (statistic {found.statistic:+.2f}) in "
-        f"{POWER:.0%} of runs at level {found.alpha:.3g}"
+        f"correlation {smallest.effect:.2f} (statistic {smallest.statistic:+.2f}) in "
+        f"{POWER:.0%} of runs at level {smallest.alpha:.3g}"
     )
 
 
-def _resampled(claim: ClaimResult) -> str:
-    """Return what there are several of: one family, data set or draw is given."""
-    cells = claim.block.cells.values() if claim.block else ()
+def _resampled(result: ClaimResult) -> str:
+    """Return the levels with several members: one family, data set or draw is given."""
+    cells = result.block.cells.values() if result.block else ()
     levels = {
-        "families": claim.n_families > 1,
-        "data sets": claim.n_datasets > 1,
-        "test samples": claim.of_samples,
+        "families": result.counts.families > 1,
+        "data sets": result.counts.datasets > 1,
+        "test samples": result.statistics.of_samples,
         "draws": any(len(draws) > 1 for draws in cells),
     }
     resampled = [name for name, several in levels.items() if several]

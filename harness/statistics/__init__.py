@@ -1,1 +1,1 @@
-"""Statistics: arrays in, numbers out, random state passed in."""
+"""Statistics: numbers in, numbers out, random state passed in."""

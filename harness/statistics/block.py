@@ -1,4 +1,4 @@
-"""The complete block of a registered test, and its rank correlations.
+"""Complete block of a preregistered test, and its rank correlations.
 
 A block has one row per compressor and one column per data set. Correlations are taken
 inside each data set and averaged: pooled cells would measure how hard the data sets are.
@@ -39,7 +39,7 @@ class Block:
 
     @property
     def n_families(self) -> int:
-        """How many families there are."""
+        """Number of families."""
         return len(self.sizes)
 
     def take(self, rows: Labels) -> Block:
@@ -69,10 +69,11 @@ def comparisons(values: Floats) -> Floats:
 
 def ranks(values: Floats) -> Floats:
     """Return ranks inside each data set about their mean, ties sharing theirs: (..., n, D)."""
-    summed = comparisons(values).sum(axis=-1)  # (..., D, n)
-    centred = summed - summed.mean(axis=-1, keepdims=True)
-    ranked: Floats = np.swapaxes(centred, -1, -2)
-    return ranked
+    from scipy.stats import rankdata
+
+    ranked = rankdata(values, axis=-2)
+    centred: Floats = ranked - ranked.mean(axis=-2, keepdims=True)
+    return centred
 
 
 def unit(columns: Floats) -> Floats:
@@ -88,7 +89,7 @@ def spearman_by_dataset(block: Block) -> Floats:
 
 
 def overall(block: Block) -> float:
-    """Return the registered statistic: the mean over data sets of Spearman inside each."""
+    """Return the preregistered statistic: the mean over data sets of Spearman inside each."""
     return float(_correlations(*compressor_ranks(block)).mean())
 
 
@@ -128,13 +129,14 @@ def family_means(values: Floats, family: Labels) -> Floats:
     """Return the mean over members of a family: (..., n, D) -> (..., n_families, D)."""
     members = np.eye(family.max() + 1)[family]  # (n, n_families)
     means: Floats = (members.T @ values) / members.sum(axis=0)[:, None]
-    # Sums in another order must not part families that are level.
+    # Sums in another order must not separate families whose means tie.
     return np.round(means, 9)
 
 
 def about_family(values: Floats, family: Labels) -> Floats:
     """Return values less the mean of their family: (..., n, D)."""
     centred: Floats = values - family_means(values, family)[..., family, :]
+    # What rounding leaves of a tie is a tie.
     return np.where(np.abs(centred) < 1e-8, 0.0, centred)
 
 
@@ -161,17 +163,19 @@ def partial(block: Block, covariate: Floats) -> float:
         block: rates and metrics.
         covariate: shape (n, D), such as log compute; only its ranks count.
     """
-    x, y = unit(ranks(block.rate)), unit(ranks(block.metric))
+    x, y = compressor_ranks(block)
     z = unit(ranks(covariate))
     xy, xz, yz = ((a * b).sum(axis=0) for a, b in ((x, y), (x, z), (y, z)))
-    left = np.minimum(1 - xz**2, 1 - yz**2)  # 0 where the covariate explains all
-    scale = np.sqrt((1 - xz**2) * (1 - yz**2), where=left > 1e-9, out=np.inf + xy)
-    found = (xy - xz * yz) / scale
-    return float(found.mean())
+    # Where the covariate explains all, nothing remains to correlate: 0.
+    unexplained = np.minimum(1 - xz**2, 1 - yz**2)
+    is_defined = unexplained > 1e-9
+    scale = np.sqrt((1 - xz**2) * (1 - yz**2), where=is_defined, out=np.inf + xy)
+    correlations = (xy - xz * yz) / scale
+    return float(correlations.mean())
 
 
 def without_each_family(block: Block) -> Mapping[int, float]:
-    """Return the registered statistic with each family left out in turn."""
+    """Return the preregistered statistic with each family left out in turn."""
     if block.n_families < 2:
         return {}
     return {f: overall(block.without(f)) for f in range(block.n_families)}

@@ -1,7 +1,7 @@
-"""The two-way bootstrap: families and data sets resampled at once (Owen 2007).
+"""Two-way bootstrap: families and data sets resampled at once (Owen 2007).
 
-The inner level comes from outside as replicates of the block: one resample of the test
-samples that all compressors share, and of draws.
+The inner level is passed in as replicates of the block: each is one resample of the test
+samples, shared by all compressors, and of the draws.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from harness.statistics.block import (
     family_means,
     ranks,
 )
+from harness.statistics.intervals import (
+    NO_INTERVAL,
+    TAIL,
+    Interval,
+    percentile_interval,
+)
 
 N_RESAMPLES = 2000
-TAIL = 0.025
-"""Beyond each end of an interval of 95 %."""
-Interval = tuple[float, float]
-NO_INTERVAL: Interval = (math.nan, math.nan)
 ALWAYS_ONE = 2
 """Families whose mean ranks correlate by +1 or -1 whatever the truth."""
 
@@ -69,7 +71,7 @@ def two_way_intervals(
     2015, "What teachers should know about the bootstrap"): "overall" by sqrt(F / (F - 1)),
     "within" by the t quantile of F - 1 in place of the normal one, F its families of two
     or more. Ranks of families are conservative as they are. The simulations of
-    tests/evidence/test_simulations.py show what the intervals then cover.
+    tests/statistics/test_power.py show what the intervals then cover.
 
     Ends are nan where there is nothing to tell them from: between fewer than three
     families, and where on a single data set no resample differs from another.
@@ -77,34 +79,28 @@ def two_way_intervals(
     n_replicates = len(replicates.rate)
     shares = np.full(n_replicates, n_resamples // n_replicates)
     shares[: n_resamples % n_replicates] += 1
-    drawn: dict[str, list[Floats]] = {"overall": [], "between": [], "within": []}
+    resamples: dict[str, list[Floats]] = {"overall": [], "between": [], "within": []}
     for k, share in enumerate(shares):
         if share:
-            found = _resampled(replicates.block(k), int(share), rng)
-            for name, values in found.items():
-                drawn[name].append(values)
+            statistics = _resampled(replicates.block(k), int(share), rng)
+            for name, values in statistics.items():
+                resamples[name].append(values)
     sizes, n_datasets = np.bincount(replicates.family), replicates.rate.shape[2]
     tails = _tails(sizes)
     intervals = {
-        name: _known_ends(np.concatenate(drawn[name]), tails[name], n_datasets)
-        for name in drawn
+        name: _defined_interval(np.concatenate(values), tails[name], n_datasets)
+        for name, values in resamples.items()
     }
     if len(sizes) <= ALWAYS_ONE:
         intervals["between"] = NO_INTERVAL
     return intervals
 
 
-def _known_ends(drawn: Floats, tail: float, n_datasets: int) -> Interval:
+def _defined_interval(resamples: Floats, tail: float, n_datasets: int) -> Interval:
     # Over data sets, resamples that agree are agreement; on one they are no resamples.
-    if n_datasets == 1 and np.ptp(drawn) < 1e-12:
+    if n_datasets == 1 and np.ptp(resamples) < 1e-12:
         return NO_INTERVAL
-    return ends(drawn, tail)
-
-
-def ends(drawn: Floats, tail: float = TAIL) -> Interval:
-    """Return both ends of a percentile interval with this share beyond each."""
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return float(low), float(high)
+    return percentile_interval(resamples, tail)
 
 
 def _tails(sizes: Labels) -> dict[str, float]:
@@ -130,14 +126,15 @@ def _resampled(block: Block, m: int, rng: np.random.Generator) -> dict[str, Floa
         "within": _within(block, families),
     }
     return {
-        name: (found * shares).sum(axis=1) / n_datasets
-        for name, found in by_dataset.items()
+        name: (correlations * shares).sum(axis=1) / n_datasets
+        for name, correlations in by_dataset.items()
     }
 
 
 def family_counts(n: int, m: int, rng: np.random.Generator) -> Labels:
     """Return how often m resamples hold each of n families, two of them at least."""
     counts = rng.multinomial(n, np.full(n, 1 / n), m)
+    # A resample of a single family has no correlation between families.
     while n > 1 and (single := (counts > 0).sum(axis=1) < 2).any():
         counts[single] = rng.multinomial(n, np.full(n, 1 / n), int(single.sum()))
     return counts
@@ -181,11 +178,12 @@ def weighted_spearman(x: Floats, y: Floats, weights: Labels) -> Floats:
 
 def _weighted_ranks(values: Floats, weights: Floats, n: Floats) -> Floats:
     """Return ranks about their mean among repeated rows: (D, m, n)."""
+    # A weighted sum of comparisons is the rank among the repeated rows.
     summed: Floats = weights @ np.swapaxes(comparisons(values), 1, 2)
     return summed - n[None, :, None] / 2
 
 
 def _ratio(products: Floats, squares: Floats) -> Floats:
     scale = np.sqrt(np.clip(squares, 0, None))
-    found: Floats = products / np.where(scale > 1e-9, scale, np.inf)
-    return found
+    correlations: Floats = products / np.where(scale > 1e-9, scale, np.inf)
+    return correlations

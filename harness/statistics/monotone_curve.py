@@ -1,7 +1,7 @@
-"""Whether all interventions fall on one curve of accuracy against bits.
+"""Isotonic regression of accuracy on bits: deviations of each intervention from it.
 
-On each data set a curve that does not rise with bits is fitted to the points of all other
-interventions; how far an intervention's own points lie off it is what bits do not tell.
+On each data set a non-increasing curve is fitted to the points of all other interventions;
+an intervention's residuals from that curve are what bits do not predict.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from harness.statistics.block import Floats, Labels
-from harness.statistics.bootstrap import TAIL, ends
+from harness.statistics.intervals import TAIL, percentile_interval
 
 N_RESAMPLES = 2000
 MIN_POINTS = 3
@@ -48,7 +48,7 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class Deviation:
-    """How far an intervention lies above the curve of the others, in accuracy.
+    """Mean residual of an intervention from the curve of the others, in accuracy.
 
     Attributes:
         value: mean over its points inside the others' range of bits; nan below three.
@@ -63,71 +63,63 @@ class Deviation:
     n: int
 
 
-def falling_curve(bits: Floats, accuracy: Floats) -> tuple[Floats, Floats]:
-    """Return the least-squares curve that does not rise: sorted bits and its values.
+def isotonic_fit(bits: Floats, accuracy: Floats) -> tuple[Floats, Floats]:
+    """Return the non-increasing least-squares fit: distinct bits, sorted, and its values.
 
-    Pools adjacent violators (Ayer et al. 1955); equal bits are one place.
+    Equal bits are one place, weighted by its points.
     """
+    from scipy.optimize import isotonic_regression
+
     places, which = np.unique(bits, return_inverse=True)
-    counts = np.bincount(which)
-    means = np.bincount(which, weights=accuracy) / counts
-    pools: list[tuple[float, int, int]] = []  # mean, weight, places
-    for mean, count in zip(means.tolist(), counts.tolist(), strict=True):
-        pools.append((mean, count, 1))
-        while len(pools) > 1 and pools[-2][0] < pools[-1][0]:
-            (a, m, i), (b, n, j) = pools[-2:]
-            pools[-2:] = [((a * m + b * n) / (m + n), m + n, i + j)]
-    values = [value for value, _, n in pools for _ in range(n)]
-    return places, np.array(values)
+    weights = np.bincount(which)
+    means = np.bincount(which, weights=accuracy) / weights
+    return places, isotonic_regression(means, weights=weights, increasing=False).x
 
 
 def deviations(points: Points, rng: np.random.Generator) -> list[Deviation]:
     """Return the deviation of each intervention from the curve of the others."""
     kinds = np.unique(points.intervention)
     tail = TAIL / max(len(kinds), 1)
-    found = []
+    results = []
     for kind in kinds:
-        off = _off_the_curve(points, int(kind))
-        if len(off) < MIN_POINTS:
-            value = low = high = math.nan
-        else:
-            value = float(off.mean())
-            drawn = off[rng.integers(0, len(off), (N_RESAMPLES, len(off)))].mean(axis=1)
-            low, high = ends(drawn, tail)
-        found.append(
+        residuals = _residuals(points, int(kind))
+        n = len(residuals)
+        value = low = high = math.nan
+        if n >= MIN_POINTS:
+            value = float(residuals.mean())
+            rows = rng.integers(0, n, (N_RESAMPLES, n))
+            low, high = percentile_interval(residuals[rows].mean(axis=1), tail)
+        results.append(
             Deviation(
-                intervention=int(kind),
-                value=value,
-                ci_low=low,
-                ci_high=high,
-                n=len(off),
+                intervention=int(kind), value=value, ci_low=low, ci_high=high, n=n
             )
         )
-    return found
+    return results
 
 
-def _off_the_curve(points: Points, kind: int) -> Floats:
-    """Return accuracy less the others' curve, where it can be read off: (n,)."""
+def _residuals(points: Points, kind: int) -> Floats:
+    """Return accuracy less the others' curve, inside their range of bits: (n,)."""
     parts = [np.empty(0)]
     for dataset in np.unique(points.dataset):
         here = points.take(np.flatnonzero(points.dataset == dataset))
-        own = here.intervention == kind
-        if (~own).sum() < MIN_POINTS:
+        is_kind = here.intervention == kind
+        if (~is_kind).sum() < MIN_POINTS:
             continue
-        places, values = falling_curve(here.bits[~own], here.accuracy[~own])
-        inside = own & (here.bits >= places[0]) & (here.bits <= places[-1])
+        places, values = isotonic_fit(here.bits[~is_kind], here.accuracy[~is_kind])
+        # Beyond the others' bits the curve would be extrapolated.
+        inside = is_kind & (here.bits >= places[0]) & (here.bits <= places[-1])
         predicted = np.interp(here.bits[inside], places, values)
         parts.append(here.accuracy[inside] - predicted)
     return np.concatenate(parts)
 
 
-def curve_word(found: Sequence[Deviation], tolerance: float) -> Word:
+def curve_word(results: Sequence[Deviation], tolerance: float) -> Word:
     """Return whether bits suffice to predict accuracy within a tolerance.
 
-    Suffice: two interventions or more, and every interval lies inside the tolerance. Do
-    not: one lies wholly outside. Otherwise the points do not tell.
+    They suffice where there are two interventions or more and every interval lies inside
+    the tolerance; they do not where one lies wholly outside. Otherwise it is undecided.
     """
-    if any(d.ci_low > tolerance or d.ci_high < -tolerance for d in found):
+    if any(d.ci_low > tolerance or d.ci_high < -tolerance for d in results):
         return "do not suffice"
-    inside = [-tolerance <= d.ci_low and d.ci_high <= tolerance for d in found]
+    inside = [-tolerance <= d.ci_low and d.ci_high <= tolerance for d in results]
     return "suffice" if len(inside) > 1 and all(inside) else "undecided"

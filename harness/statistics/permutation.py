@@ -1,13 +1,14 @@
-"""Permutation tests that respect families: two-sided p-values of no association.
+"""Permutation tests of no association that respect what is exchangeable.
 
 Permuting single compressors takes relatives for independent and rejects a true null too
-often. What is exchangeable are families (between) and members of one family (within).
+often. Exchangeable are families (between) and members of one family (within).
 Either is permuted jointly over data sets, which keeps the dependence between data sets.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,12 +19,12 @@ from harness.statistics.block import (
     compressor_ranks,
     family_ranks,
     member_ranks,
+    ranks,
+    unit,
 )
-from harness.statistics.samples import holm
+from harness.statistics.p_values import permutation_p
 
 N_PERMUTATIONS = 9999
-SLACK = 1e-9
-"""Rounding must not turn a permutation that is exactly as extreme into one that is not."""
 
 
 def between_p(
@@ -76,14 +77,36 @@ def within_ps(
     return _ps(x, y, np.argsort(keys, axis=1))
 
 
-def holm_over(claims: dict[str, float]) -> dict[str, float]:
-    """Return p-values adjusted over claims (Holm 1979); a missing one counts as 1."""
-    values = [1.0 if math.isnan(p) else p for p in claims.values()]
-    return dict(zip(claims, holm(values), strict=True))
+def spearman_in_blocks(
+    blocks: Sequence[tuple[Floats, Floats]], rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return the mean Spearman correlation over rows, and its p from permuted columns.
+
+    Each block permutes its columns by itself, all its rows alike: rows of a block share
+    what their columns are.
+
+    Args:
+        blocks: two arrays of shape (n_rows, n_columns) each, at least one block.
+        rng: source of the permutations.
+
+    Returns:
+        The mean over the rows of all blocks (a constant row counts 0), and the two-sided p.
+    """
+    n_rows = sum(len(x) for x, _ in blocks)
+    observed, permuted = 0.0, np.zeros(N_PERMUTATIONS)
+    for x, y in blocks:
+        x_ranks, y_ranks = unit(ranks(x.T)), unit(ranks(y.T))
+        products = x_ranks @ y_ranks.T  # (n_columns, n_columns)
+        columns = np.arange(len(products))
+        shuffles = rng.permuted(np.tile(columns, (N_PERMUTATIONS, 1)), axis=1)
+        observed += float(np.trace(products))
+        permuted += products[shuffles, columns].sum(axis=1)
+    p = permutation_p(np.array([observed]), permuted[None])
+    return observed / n_rows, float(p[0])
 
 
 def _ps(x: Floats, y: Floats, shuffles: Labels) -> Floats:
-    """Return twice the smaller tail of the mean of x[shuffle] y, at most 1: (k,).
+    """Return p of the mean of x[shuffle] y, for each block of a stack: (k,).
 
     Args:
         x: shape (..., m, D).
@@ -94,9 +117,6 @@ def _ps(x: Floats, y: Floats, shuffles: Labels) -> Floats:
     products = x @ np.swapaxes(y, -1, -2)
     m = products.shape[-1]
     products = products.reshape(-1, m, m)
-    observed = np.trace(products, axis1=1, axis2=2)[:, None]
-    drawn = products[:, shuffles, np.arange(m)].sum(axis=-1)  # (k, n_permutations)
-    above = (drawn >= observed - SLACK).sum(axis=1)
-    below = (drawn <= observed + SLACK).sum(axis=1)
-    doubled: Floats = 2 * (1 + np.minimum(above, below)) / (1 + len(shuffles))
-    return np.minimum(1.0, doubled)
+    observed = np.trace(products, axis1=1, axis2=2)
+    permuted = products[:, shuffles, np.arange(m)].sum(axis=-1)  # (k, n_permutations)
+    return permutation_p(observed, permuted)

@@ -1,7 +1,8 @@
 """Simulated blocks with families, and the effect that a layout can detect.
 
-Each number of a compressor is the sum of parts shared by its family and of its own, the
-same on all data sets up to a share; rates and metrics are joined by a known effect.
+Each number of a compressor is the sum of a part that its family shares and a part that is
+its own, the same on all data sets up to a share; rates and metrics correlate by a known
+effect.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ GRID = tuple(round(0.05 * i, 2) for i in range(1, 20))
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The design of a test.
+    """Design of a test.
 
     Attributes:
         sizes: members of each family.
-        n_datasets: how many data sets.
+        n_datasets: number of data sets.
         intra_family: correlation between members of a family, 0 to 1.
     """
 
@@ -42,7 +43,7 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Detectable:
-    """The smallest effect a layout detects.
+    """Smallest effect that a layout detects.
 
     Attributes:
         effect: correlation of rate and metric in the simulated population; nan where
@@ -58,24 +59,21 @@ class Detectable:
     alpha: float
 
 
-def simulated_block(layout: Layout, effect: float, rng: np.random.Generator) -> Block:
-    """Return a block in which rate and metric correlate by `effect` at every level."""
-    stack = simulated_stack(layout, effect, 1, rng)
-    return Block(rate=stack.rate[0], metric=stack.metric[0], family=stack.family)
-
-
 def simulated_stack(
     layout: Layout, effect: float, n_blocks: int, rng: np.random.Generator
 ) -> Block:
-    """Return blocks of one layout as one, with rates and metrics (n_blocks, n, D)."""
+    """Return blocks of one layout as one, with rates and metrics (n_blocks, n, D).
+
+    Rate and metric correlate by `effect` between and within families.
+    """
     family = np.repeat(np.arange(len(layout.sizes)), layout.sizes)
 
     def part(n_columns: int) -> Floats:
         shape = (n_blocks, len(layout.sizes), n_columns)
         shared = rng.normal(size=shape)[:, family]
-        own = rng.normal(size=(n_blocks, len(family), n_columns))
+        single = rng.normal(size=(n_blocks, len(family), n_columns))
         weight = layout.intra_family
-        mixed: Floats = math.sqrt(weight) * shared + math.sqrt(1 - weight) * own
+        mixed: Floats = math.sqrt(weight) * shared + math.sqrt(1 - weight) * single
         return mixed
 
     def standard() -> Floats:
@@ -96,7 +94,7 @@ def minimum_detectable_effect(
     Needs the layout alone, so it can be known before a run. Searches multiples of .05.
 
     Args:
-        layout: the registered design.
+        layout: the preregistered design.
         decided_by: "between" or "within".
         alpha: the level of the test, such as .025 for the first of two claims by Holm.
         seed: of the simulations.
@@ -105,11 +103,12 @@ def minimum_detectable_effect(
     best = Detectable(effect=math.nan, statistic=math.nan, power=math.nan, alpha=alpha)
     if len(layout.sizes) < 2 or (decided_by == "within" and max(layout.sizes) < 2):
         return best
+    # Power rises with the effect, so that bisection finds the smallest.
     while low < high:
         middle = (low + high) // 2
-        found = _simulated(layout, GRID[middle], (decided_by, alpha), seed)
-        if found.power >= POWER:
-            best, high = found, middle
+        candidate = _simulated(layout, GRID[middle], (decided_by, alpha), seed)
+        if candidate.power >= POWER:
+            best, high = candidate, middle
         else:
             low = middle + 1
     return best
@@ -127,8 +126,8 @@ def _simulated(
         stack = simulated_stack(layout, effect, STACK, rng)
         x, y = ranks_of(stack)
         is_positive = (x * y).sum(axis=(1, 2)) > 0
-        is_found = ps_of(stack, rng, N_PERMUTATIONS) <= alpha
-        n_detected += int((is_positive & is_found).sum())
+        is_significant = ps_of(stack, rng, N_PERMUTATIONS) <= alpha
+        n_detected += int((is_positive & is_significant).sum())
         total += overall(stack) * STACK  # of a stack, the mean over its blocks
     return Detectable(
         effect=effect,

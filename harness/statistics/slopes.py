@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.statistics.block import Block, Floats, about_family, family_means
-from harness.statistics.bootstrap import ends
+from harness.statistics.intervals import NO_INTERVAL, percentile_interval
 
 N_RESAMPLES = 2000
 
@@ -20,7 +20,7 @@ class Slope:
     Attributes:
         family: its number; None where it is of all families.
         kind: "family", "within" or "between".
-        value: least squares, each data set about its own means; nan where rates tie.
+        value: least squares, each data set about its means; nan where rates tie.
         ci_low, ci_high: data sets resampled (and families where there are several); nan
             where resampling cannot move the slope, as that of one family on one data set.
         n: points on a data set.
@@ -37,34 +37,33 @@ class Slope:
 def slopes(block: Block, rng: np.random.Generator) -> list[Slope]:
     """Return the slope inside each family of two or more, inside all, and between."""
     x, y = (about_family(v, block.family) for v in (block.rate, block.metric))
-    found = []
+    results = []
     for family in np.flatnonzero(block.sizes > 1):
         rows = block.family == family
-        products, squares = _sums(x[rows], y[rows], np.zeros(rows.sum(), np.int64))
-        value, low, high = _estimate(products, squares, rng)
-        found.append(
-            Slope(
-                family=int(family),
-                kind="family",
-                value=value,
-                ci_low=low,
-                ci_high=high,
-                n=int(rows.sum()),
-            )
-        )
-    within = _estimate(*_sums(x, y, block.family), rng)
+        # One family is one cluster: only data sets can be resampled.
+        sums = _sums(x[rows], y[rows], np.zeros(rows.sum(), np.int64))
+        results.append(_slope("family", sums, rng, family=int(family), n=rows.sum()))
+    within = _sums(x, y, block.family)
+    results.append(_slope("within", within, rng, n=len(x)))
     means = [family_means(v, block.family) for v in (block.rate, block.metric)]
     a, b = (mean - mean.mean(axis=0) for mean in means)
-    between = _estimate(*_sums(a, b, np.arange(block.n_families)), rng)
-    for kind, estimate, n in (
-        ("within", within, len(x)),
-        ("between", between, block.n_families),
-    ):
-        value, low, high = estimate
-        found.append(
-            Slope(family=None, kind=kind, value=value, ci_low=low, ci_high=high, n=n)
-        )
-    return found
+    between = _sums(a, b, np.arange(block.n_families))
+    results.append(_slope("between", between, rng, n=block.n_families))
+    return results
+
+
+def _slope(
+    kind: str,
+    sums: tuple[Floats, Floats],
+    rng: np.random.Generator,
+    *,
+    n: int,
+    family: int | None = None,
+) -> Slope:
+    value, low, high = _estimate(*sums, rng)
+    return Slope(
+        family=family, kind=kind, value=value, ci_low=low, ci_high=high, n=int(n)
+    )
 
 
 def _sums(x: Floats, y: Floats, cluster: np.ndarray) -> tuple[Floats, Floats]:
@@ -85,8 +84,9 @@ def _estimate(
         n_datasets, np.full(n_datasets, 1 / n_datasets), N_RESAMPLES
     )
     xy, xx = (((rows @ sums) * columns).sum(axis=1) for sums in (products, squares))
-    drawn = xy[xx > 1e-12] / xx[xx > 1e-12]
+    # A resample in which all rates tie has no slope.
+    replicates = xy[xx > 1e-12] / xx[xx > 1e-12]
     value = float(products.sum() / squares.sum())
-    if np.ptp(drawn) <= 1e-9 * abs(value):
-        return value, math.nan, math.nan
-    return value, *ends(drawn)
+    if np.ptp(replicates) <= 1e-9 * abs(value):
+        return value, *NO_INTERVAL
+    return value, *percentile_interval(replicates)

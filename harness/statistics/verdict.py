@@ -1,4 +1,4 @@
-"""From estimates to one word, by rules; docs/hypothesis.md has them in prose."""
+"""Verdicts: from estimates to one word, by rules; docs/hypothesis.md has them in prose."""
 
 from __future__ import annotations
 
@@ -29,74 +29,98 @@ class Findings:
 
     Attributes:
         deciding: the statistic between families (claim G) or within them (claim R).
-        overall: the registered statistic over all compressors.
-        p: of the deciding statistic, adjusted over the claims; nan where there is none.
-        n_families: families that the deciding statistic rests on.
+        overall: the preregistered statistic over all compressors; None where it is the
+            deciding one.
+        p: of the deciding statistic, adjusted over the claims; nan where it is undefined,
+            None where the interval alone decides.
+        n_families: families that the deciding statistic rests on; None where it does not
+            rest on families.
         n_datasets: data sets of the block.
         checks: the deciding statistic under other rates and at equal bytes, by the names
-            of NEEDED_CHECKS; None where it was not measured.
-        alpha: registered level.
-        smallest_effect: registered; a correlation below it would not matter.
+            of NEEDED_CHECKS; None inside where one was not measured, None in place of all
+            where the claim needs none.
+        alpha: preregistered level.
+        smallest_effect: preregistered; a correlation below it would not matter. None where
+            no such effect was named, so that nothing is "not supported".
     """
 
     deciding: Estimate
-    overall: Estimate
-    p: float
-    n_families: int
     n_datasets: int
-    checks: Mapping[str, float | None]
+    overall: Estimate | None = None
+    p: float | None = None
+    n_families: int | None = None
+    checks: Mapping[str, float | None] | None = None
     alpha: float = 0.05
-    smallest_effect: float = 0.5
+    smallest_effect: float | None = None
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether p allows a decision; the interval must agree."""
+        return self.p is None or self.p <= self.alpha
+
+    @property
+    def overall_value(self) -> float:
+        """The preregistered statistic."""
+        return (self.overall or self.deciding).value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The word, and the facts that led to it."""
+    """Word of a verdict, and the facts that led to it."""
 
     word: Word
     reasons: tuple[str, ...]
 
 
-def verdict(found: Findings) -> Verdict:
+def verdict(findings: Findings) -> Verdict:
     """Return the verdict: the first rule that holds.
 
     1. Too few families or data sets: undecided by design.
-    2. p at most alpha, interval above 0, the registered statistic positive, and the sign
-       the same under every check: supported. One check missing or changed: undecided.
-    3. p at most alpha, interval below 0, the registered statistic negative: opposite.
+    2. p at most alpha (where there is a p), interval above 0, the preregistered statistic
+       positive, and the sign the same under every check: supported. One check missing or
+       changed: undecided.
+    3. p at most alpha, interval below 0, the preregistered statistic negative: opposite.
     4. The interval lies below the smallest effect that matters: not supported.
     5. Otherwise: undecided.
     """
-    few = _too_few(found)
-    if few:
-        return Verdict(word="undecided by design", reasons=few)
-    d = found.deciding
-    significant = found.p <= found.alpha
-    if significant and d.ci_low > 0 and found.overall.value > 0:
-        against = _unstable(found.checks)
-        word: Word = "undecided" if against else "supported"
-        return Verdict(
-            word=word, reasons=against or (_p_words(found), "same sign in every check")
-        )
-    if significant and d.ci_high < 0 and found.overall.value < 0:
-        return Verdict(word="opposite", reasons=(_p_words(found),))
-    if d.ci_high < found.smallest_effect:
+    shortages = _shortages(findings)
+    if shortages:
+        return Verdict(word="undecided by design", reasons=shortages)
+    deciding, overall = findings.deciding, findings.overall_value
+    if findings.is_significant and deciding.ci_low > 0 and overall > 0:
+        return _positive(findings)
+    if findings.is_significant and deciding.ci_high < 0 and overall < 0:
+        return Verdict(word="opposite", reasons=_p_words(findings))
+    smallest = findings.smallest_effect
+    if smallest is not None and deciding.ci_high < smallest:
         ruled_out = (
-            f"the interval ends at {d.ci_high:+.2f}, below the smallest effect that "
-            f"matters, {found.smallest_effect:g}"
+            f"the interval ends at {deciding.ci_high:+.2f}, below the smallest effect that "
+            f"matters, {smallest:g}"
         )
-        return Verdict(word="not supported", reasons=(_p_words(found), ruled_out))
-    return Verdict(word="undecided", reasons=_open(found))
+        return Verdict(word="not supported", reasons=(*_p_words(findings), ruled_out))
+    return Verdict(word="undecided", reasons=_open(findings))
 
 
-def _too_few(found: Findings) -> tuple[str, ...]:
+def _positive(findings: Findings) -> Verdict:
+    """Return "supported", unless a check that the claim needs speaks against it."""
+    if findings.checks is None:
+        return Verdict(word="supported", reasons=_p_words(findings))
+    objections = _unstable(findings.checks)
+    if objections:
+        return Verdict(word="undecided", reasons=objections)
+    stable = "same sign in every check"
+    return Verdict(word="supported", reasons=(*_p_words(findings), stable))
+
+
+def _shortages(findings: Findings) -> tuple[str, ...]:
     reasons = []
-    if found.n_families < MIN_FAMILIES:
+    n_families, n_datasets = findings.n_families, findings.n_datasets
+    if n_families is not None and n_families < MIN_FAMILIES:
         reasons.append(
-            f"families that can decide: {found.n_families}, needed: {MIN_FAMILIES}"
+            f"families that can decide: {n_families}, needed: {MIN_FAMILIES}"
         )
-    if found.n_datasets < MIN_DATASETS:
-        reasons.append(f"data sets: {found.n_datasets}, needed: {MIN_DATASETS}")
+    if n_datasets < MIN_DATASETS:
+        reasons.append(f"data sets: {n_datasets}, needed: {MIN_DATASETS}")
     return tuple(reasons)
 
 
@@ -112,16 +136,18 @@ def _unstable(checks: Mapping[str, float | None]) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _p_words(found: Findings) -> str:
-    return f"adjusted p {found.p:.3g} at level {found.alpha:g}"
+def _p_words(findings: Findings) -> tuple[str, ...]:
+    if findings.p is None:
+        return ()
+    return (f"adjusted p {findings.p:.3g} at level {findings.alpha:g}",)
 
 
-def _open(found: Findings) -> tuple[str, ...]:
-    d = found.deciding
-    reasons = [_p_words(found)]
-    if found.p <= found.alpha and d.ci_low <= 0 <= d.ci_high:
+def _open(findings: Findings) -> tuple[str, ...]:
+    d = findings.deciding
+    reasons = [*_p_words(findings)]
+    if findings.is_significant and d.ci_low <= 0 <= d.ci_high:
         reasons.append("the interval, which also resamples data sets, holds 0")
-    elif found.p <= found.alpha:
-        reasons.append(f"the registered statistic is {found.overall.value:+.2f}")
+    elif findings.is_significant:
+        reasons.append(f"the preregistered statistic is {findings.overall_value:+.2f}")
     reasons.append(f"effects up to {d.ci_high:+.2f} are not ruled out")
     return tuple(reasons)

@@ -48,14 +48,14 @@ TASK = Task(
     measure=measure,
     judge=judge,
     parameters=Parameters,
+    reads_fit=True,
+    title="the class that, fitted after all of train, makes a test sample shortest",
     columns=(
         Column(
             header="adapted bal. acc.",
             metric="balanced_accuracy",
-            meaning="the same after fitting all of train",
+            meaning="the same as class bal. acc. after fitting all of train first",
             is_readout=True,
         ),
     ),
-    reads_fit=True,
-    title="the class that, fitted after all of train, makes a test sample shortest",
 )

@@ -16,7 +16,7 @@ from harness.contract.compressor import Bits, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import PLAIN, Score, Variant
-from harness.statistics.samples import ratio_interval
+from harness.statistics.resampling import ratio_interval
 from harness.tasks.classify import Origin, class_scores, require_labels, tied_credit
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, check_budget
@@ -24,10 +24,6 @@ from harness.units import BITS_PER_BYTE, bits_per_byte
 
 EQUAL_BYTES = 32 * 1024
 LENGTHS, POOLED = "code_length_bits", "pooled_bits"
-READS_SAMPLES = (
-    *("majority", "tfidf_svm", "raw_logreg", "log_length", "ngram_landmarks"),
-)
-"""Baselines that learn from labelled samples themselves, as class readouts do."""
 
 
 @dataclass(frozen=True, kw_only=True)

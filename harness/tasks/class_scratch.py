@@ -9,7 +9,6 @@ import numpy as np
 
 from harness.contract.training import with_budget
 from harness.tasks.class_code import (
-    READS_SAMPLES,
     Parameters,
     class_judgement,
     class_lengths,
@@ -18,7 +17,7 @@ from harness.tasks.class_code import (
     measured_codes,
     require_route,
 )
-from harness.tasks.column import Column
+from harness.tasks.column import LABEL_READERS, Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, Task
 
@@ -54,15 +53,21 @@ TASK = Task(
     measure=measure,
     judge=judge,
     parameters=Parameters,
+    title="the class whose own text makes a test sample shortest",
     columns=(
         Column(
             header="class bal. acc.",
             metric="balanced_accuracy",
-            meaning="the class whose text makes a sample shortest",
-            baselines=READS_SAMPLES,
+            meaning="balanced accuracy of answering with the class whose own text makes a "
+            "sample shortest",
+            baselines=LABEL_READERS,
             is_readout=True,
         ),
-        Column(header="class acc.", metric="accuracy", baselines=READS_SAMPLES),
+        Column(
+            header="class acc.",
+            metric="accuracy",
+            meaning="plain accuracy of the same answers",
+            baselines=LABEL_READERS,
+        ),
     ),
-    title="the class whose own text makes a test sample shortest",
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import PLAIN, Score, Variant
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 
 
 def require_labels(dataset: Dataset) -> None:

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 from harness.records.score import PLAIN, Variant
 
+LABEL_READERS = (
+    "majority",
+    "tfidf_svm",
+    "raw_logreg",
+    "log_length",
+    "ngram_landmarks",
+)
+"""Baselines that read labels of train: they stand beside readouts that do the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -21,6 +30,8 @@ class Column:
         with_interval: whether the interval is shown beside the value.
         higher_is_better: for sorting.
         baselines: names of the baselines whose score of the same metric stands here.
+        ranks: whether rows are ranked by it: of a task's ranking columns the first that a
+            data set has is shown, and gives the ratio.
         is_readout: whether it says how well classes are told apart, from 0 to 1: such
             columns have a chart against the rate.
     """
@@ -33,4 +44,5 @@ class Column:
     with_interval: bool = True
     higher_is_better: bool = True
     baselines: tuple[str, ...] = ()
+    ranks: bool = False
     is_readout: bool = False

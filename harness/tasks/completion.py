@@ -19,7 +19,8 @@ from harness.contract.compressor import Generates, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import ConformanceError, NotApplicableError, SuiteError
 from harness.records.score import PLAIN, Score, Variant
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
+from harness.statistics.resampling import ratio_interval
 from harness.tasks.image_halves import (
     Halves,
     Octets,
@@ -271,7 +272,7 @@ def _rates(bits: Floats, halves: Halves, seed: int) -> list[Score]:
 
 def _mean(values: Floats, seed: int) -> Estimate:
     rng = np.random.default_rng([seed, 15])
-    low, high = stats.ratio_interval(values, np.ones(len(values)), rng)
+    low, high = ratio_interval(values, np.ones(len(values)), rng)
     return float(values.mean()), low, high
 
 

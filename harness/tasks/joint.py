@@ -23,7 +23,7 @@ from harness.contract.compressor import Compressor
 from harness.contract.online_code import Learner, online
 from harness.errors import NotApplicableError, SuiteError
 from harness.records.score import Score, Variant
-from harness.statistics import samples as stats
+from harness.statistics import resampling as stats
 from harness.tasks.outcome import Coded, Judgement, Measured
 from harness.tasks.pair_lengths import (
     Floats,

@@ -22,8 +22,9 @@ from harness.contract.training import with_budget
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError, SuiteError
 from harness.records.score import Score
-from harness.statistics import samples as stats
+from harness.statistics import resampling as stats
 from harness.tasks.class_code import require_route
+from harness.tasks.column import Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.probing.scores import Features, probe_scores
 from harness.tasks.task import Evidence, Inputs, Task, check_budget
@@ -247,4 +248,14 @@ TASK = Task(
     parameters=Parameters,
     weight=20.0,
     title="a linear probe on how much each shard of raw text helps with a sample",
+    columns=(
+        Column(
+            header="landmark bal. acc.",
+            metric="balanced_accuracy",
+            meaning="balanced accuracy of a linear probe on how much each shard of "
+            "unlabelled train text helps with a sample",
+            baselines=("ngram_landmarks",),
+            is_readout=True,
+        ),
+    ),
 )

@@ -20,6 +20,7 @@ from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import COMMON_DIMENSION, Control, Score, Variant
 from harness.tasks.classify import require_labels
+from harness.tasks.column import LABEL_READERS, Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.pooling import Pooled, pooled_layers
 from harness.tasks.probing.logistic import Floats
@@ -329,4 +330,13 @@ TASK = Task(
     reads_fit=True,
     weight=30.0,
     title="a linear probe on every layer's hidden states, with the random network beside it",
+    columns=(
+        Column(
+            header="layer bal. acc.",
+            metric="balanced_accuracy",
+            meaning="balanced accuracy of a linear probe on a network's hidden states",
+            baselines=LABEL_READERS,
+            is_readout=True,
+        ),
+    ),
 )

@@ -22,8 +22,9 @@ from harness.contract.compressor import Bits, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
 from harness.records.score import Score, Variant
-from harness.statistics.samples import wilson_lower
+from harness.statistics.intervals import wilson_lower
 from harness.tasks.classify import Origin, class_scores, require_labels
+from harness.tasks.column import Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, Task
 from harness.tasks.votes import TIE, either_of_two, neighbours, vote_credit
@@ -332,4 +333,14 @@ TASK = Task(
     judge=judge,
     parameters=Parameters,
     title="nearest training samples by normalised compression distance",
+    columns=(
+        Column(
+            header="NCD 1-nn bal. acc.",
+            metric="balanced_accuracy",
+            variant=Variant(n_neighbours=1),
+            meaning="balanced accuracy of the nearest train sample by normalised "
+            "compression distance",
+            is_readout=True,
+        ),
+    ),
 )

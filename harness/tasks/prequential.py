@@ -22,6 +22,7 @@ from harness.contract.online_code import (
 )
 from harness.errors import NotApplicableError
 from harness.records.score import Score
+from harness.tasks.column import Column
 from harness.tasks.outcome import Coded, Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, Samples, Task, check_budget
 from harness.units import bits_per_byte, bytes_to_bits
@@ -132,4 +133,13 @@ TASK = Task(
     originals=originals,
     parameters=Parameters,
     title="train and test from nothing, one stream",
+    columns=(
+        Column(
+            header="prequential bpb",
+            metric="prequential_bpb",
+            meaning="train and test as one stream from nothing, learned block by block",
+            with_interval=False,
+            higher_is_better=False,
+        ),
+    ),
 )

@@ -15,7 +15,8 @@ from harness.contract.compressor import Bits, Codec, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import ConformanceError
 from harness.records.score import DEDUPLICATED, Realised, Score, Variant
-from harness.statistics.samples import ratio_interval
+from harness.statistics.resampling import ratio_interval
+from harness.tasks.column import Column
 from harness.tasks.outcome import Coded, Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, NoParameters, Samples, Task
 from harness.tasks.two_part import Heldout, two_part_scores
@@ -337,4 +338,30 @@ TASK = Task(
     reads_fit=True,
     weight=2.0,
     title="bits per byte: cold, stream, held-out, isolated; all decoded",
+    columns=(
+        Column(
+            header="held-out bpb",
+            metric="heldout_bpb",
+            meaning="bits per byte of the test split as one stream, given the train split",
+            higher_is_better=False,
+            baselines=("true_source",),
+            ranks=True,
+        ),
+        Column(
+            header="cold bpb",
+            metric="cold_bpb",
+            meaning="bits per byte of each test sample alone, nothing known",
+            higher_is_better=False,
+            baselines=("true_source",),
+            ranks=True,
+        ),
+        Column(
+            header="two-part bpb",
+            metric="two_part_bpb",
+            meaning="held-out code plus what was learned, weighed, per byte of test",
+            with_interval=False,
+            higher_is_better=False,
+            baselines=("true_source",),
+        ),
+    ),
 )

@@ -20,6 +20,7 @@ from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import Score
+from harness.tasks.column import Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, Task
 
@@ -133,4 +134,31 @@ TASK = Task(
     parameters=Parameters,
     alone=True,
     title="MB/s of compressing and decompressing, alone; peak memory; memcpy beside",
+    columns=(
+        Column(
+            header="compress MB/s",
+            metric="encode_median_mb_per_s",
+            meaning="median speed of compressing, nothing running beside it",
+            digits=1,
+        ),
+        Column(
+            header="decompress MB/s",
+            metric="decode_median_mb_per_s",
+            meaning="median speed of decompressing, nothing running beside it",
+            digits=1,
+        ),
+        Column(
+            header="memcpy MB/s",
+            metric="memcpy_median_mb_per_s",
+            meaning="median speed of copying memory at the same time, for scale",
+            digits=0,
+        ),
+        Column(
+            header="peak bytes",
+            metric="peak_bytes",
+            meaning="most memory that compressing and decompressing took",
+            digits=0,
+            higher_is_better=False,
+        ),
+    ),
 )

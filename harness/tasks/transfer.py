@@ -21,7 +21,7 @@ from harness.contract.compressor import Bits, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
 from harness.records.score import Score, Variant
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 from harness.tasks.class_code import class_lengths, require_route
 from harness.tasks.classify import require_labels, tied_credit
 from harness.tasks.joint import BEYOND, Coder

@@ -9,81 +9,49 @@ from html.parser import HTMLParser
 
 import pytest
 
-from harness.analysis.ladders import ladder_points
-from harness.analysis.score_table import frame
-from harness.report.html import QUESTION, html_page
+from harness.analysis.results import QUESTION
+from harness.report.html import html_page
 
 HOSTILE = "<script>alert('x')</script>"
 NAMES = ["big", "mid", "small"]
 
 
-def score(name, value, **about):
-    return {
-        "name": name,
-        "value": value,
-        "unit": "bits/byte",
-        "state": "fit(train)",
-        "route": "native",
-        "n": 50,
-        "note": "given this split",
-        "realised": "decoded",
-        "ci_low": 0.9 * value,
-        "ci_high": 1.1 * value,
-        **about,
-    }
+@pytest.fixture(scope="module")
+def records(make_record, measured):
+    def record(spec, task, scores=(), **about):
+        about = {"family": "LZ", "dataset": "texts", "official": False} | about
+        return make_record(spec, task, scores, **about)
 
-
-def record(spec, task, scores, *, family="LZ", status="done", reason="", prior=0):
-    subject = {"spec": spec, "family": family, "prior_bytes": prior}
-    job = {
-        "suite": "t",
-        "dataset": "texts",
-        "subject": subject,
-        "task": task,
-        "seed": 0,
-        "draw": 0,
-        "official": False,
-        "parameters": {},
-        "remark": "",
-    }
-    rest = {"status": status, "reason": reason, "scores": scores}
-    return {"job": job, "key": f"{spec}/{task}", **rest}
-
-
-def records():
-    found = []
+    records = []
     for name, rate in zip(NAMES, [2.0, 3.0, 4.0], strict=True):
-        accuracy = 0.9 - rate / 10
-        readout = [score("balanced_accuracy", accuracy), score("accuracy", 0.875)]
-        found += [
-            record(name, "rates", [score("heldout_bpb", rate), score("cold_bpb", 6.0)]),
+        accuracy = measured("balanced_accuracy", 0.9 - rate / 10)
+        rates = [measured("heldout_bpb", rate), measured("cold_bpb", 6.0)]
+        readout = [accuracy, measured("accuracy", 0.875)]
+        speed = measured("encode_median_mb_per_s", 10 * rate, unit="MB/s")
+        records += [
+            record(name, "rates", rates),
             record(name, "class_scratch", readout),
+            record(name, "speed", [speed]),
         ]
-    likelihood = [score("heldout_bpb", 1.0, realised="likelihood")]
+    likelihood = [measured("heldout_bpb", 1.0, realised="likelihood")]
     failed = {"status": "timeout", "reason": f"took over 9 s {HOSTILE}"}
     inapplicable = {"status": "not_applicable", "reason": "dreams of no code"}
+    majority = [measured("balanced_accuracy", 0.25)]
     return [
-        *found,
-        record("dreamer", "rates", likelihood, prior=4096),
-        record("dreamer", "class_scratch", [], **inapplicable),
-        record(HOSTILE, "rates", [], family=HOSTILE, **failed),
-        record(
-            "majority",
-            "baseline",
-            [score("balanced_accuracy", 0.25)],
-            family="baseline",
-        ),
+        *records,
+        record("dreamer", "rates", likelihood, prior_bytes=4096),
+        record("dreamer", "class_scratch", **inapplicable),
+        record(HOSTILE, "rates", family=HOSTILE, **failed),
+        record("majority", "baseline", majority, family="baseline"),
     ]
 
 
-def page(found=None, **changes):
-    about = {
-        "title": "A & B",
-        "answer": f"{QUESTION} Undecided by design.",
-        "provenance": {"suite": "t", "cores": "2"},
-    }
-    found = records() if found is None else found
-    return html_page(frame(found), ladder_points(found), **(about | changes))
+@pytest.fixture(scope="module")
+def page(results_from):
+    def html(records):
+        return html_page(results_from(records))
+
+    return html
 
 
 class Reader(HTMLParser):
@@ -130,8 +98,8 @@ def unpacked(text):
 
 
 @pytest.fixture(scope="module")
-def read():
-    return Reader(page())
+def read(page, records):
+    return Reader(page(records))
 
 
 def test_the_page_loads_nothing_from_elsewhere(read):
@@ -156,9 +124,9 @@ def test_the_policy_forbids_the_browser_to_load_anything(read):
     assert "http" not in policy
 
 
-def test_every_compressor_of_the_frame_appears(read):
-    for name in frame(records())["compressor"].unique():
-        assert name in read.text
+def test_every_compressor_of_the_records_appears(read, records):
+    for record in records:
+        assert record.spec in read.text
 
 
 def test_what_comes_from_records_is_escaped(read):
@@ -183,7 +151,7 @@ def test_cells_sort_by_their_values(read):
 
 def test_a_likelihood_has_no_rank_however_short(read):
     cells = read.row("dreamer")
-    assert cells[0][1].strip() == "\u2013"
+    assert cells[0][1].strip() == "-"
     assert cells[0][0]["data-sort"] == ""
     assert "not ranked" in cells[-1][1]
     assert read.row("big")[0][1].strip() == "1"
@@ -195,13 +163,13 @@ def test_failures_and_absences_are_listed_with_their_reasons(read):
 
 
 def test_prior_knowledge_and_unofficial_results_are_marked(read):
-    assert "prior 4,096 bytes" in read.row("dreamer")[-1][1]
+    assert "ships 4 KiB of priors" in read.row("dreamer")[-1][1]
     assert "unofficial" in read.text
 
 
 def test_the_question_is_asked_once(read):
     assert read.text.count(QUESTION) == 1
-    assert "Undecided by design." in read.text
+    assert "Undecided: no suite.json" in read.text
 
 
 def test_headers_are_buttons_with_a_sort_state(read):
@@ -212,16 +180,28 @@ def test_headers_are_buttons_with_a_sort_state(read):
     assert sum(tag == "button" for tag, _ in read.tags) == len(heads)
 
 
-def test_vega_is_included_once_and_only_with_charts(read):
+def test_vega_is_included_once_and_only_with_charts(read, page, make_record):
     packed = [a for t, a in read.tags if t == "script" and a.get("id") == "packed-vega"]
     assert len(packed) == 1
     assert unpacked(read.scripts[1]).count("window.vegaEmbed=") == 1
-    nothing = [record("x", "rates", [], status="crashed", reason="signal 11")]
+    nothing = [make_record("x", "rates", status="crashed", reason="signal 11")]
     assert 'id="packed-vega"' not in page(nothing)
 
 
-def test_the_same_records_give_the_same_bytes_in_any_order(read):
-    assert page(records()[::-1]) == read.source
+def test_the_same_records_give_the_same_bytes_in_any_order(read, page, records):
+    assert page(records[::-1]) == read.source
+
+
+def test_speed_has_a_column_and_a_baseline_stands_under_the_readout_that_names_it(read):
+    headers = next(row for row in read.rows if row and row[0][1].startswith("rank"))
+    words = [text for _, text in headers]
+    speed, scratch = (
+        next(i for i, text in enumerate(words) if text.startswith(header))
+        for header in ("compress MB/s", "class bal. acc.")
+    )
+    assert read.row("mid")[speed][0]["data-sort"] == "30"
+    assert read.row("majority")[scratch][0]["data-sort"] == "0.25"
+    assert len(read.row("majority")) == len(headers)
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
@@ -242,7 +222,7 @@ def test_a_browser_draws_the_charts_and_sorts_by_a_clicked_header(read, tmp_path
         timeout=60,
     )
     drawn = Reader(done.stdout.decode())
-    names = [row[1][0].get("data-sort") for row in drawn.rows if len(row) == 8]
+    names = [row[1][0].get("data-sort") for row in drawn.rows if len(row) == 10]
     assert [name for name in names if name in NAMES] == ["small", "mid", "big"]
     assert sum("data-drawn" in attrs for _, attrs in drawn.tags) == 2
 

@@ -1,4 +1,4 @@
-"""A claim under other rates, at equal bytes, and given what its models cost."""
+"""Checks of a claim: under other rates, at equal bytes, and given what its models cost."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.compute import compute_seconds, ladder_key, rung_of
-from harness.analysis.preregistered.block import ClaimBlock, Record, claim_block
+from harness.analysis.preregistered.block import ClaimBlock, claim_block
 from harness.analysis.preregistered.result import DECIDED_BY, MIN_COMPRESSORS
 from harness.planning.preregistration import Claim, Registration
+from harness.records.record import Record
 from harness.statistics.block import STATISTICS, overall, partial
 
 
@@ -18,13 +19,13 @@ def checks_of(
     records: Sequence[Record],
     registration: Registration,
     claim: Claim,
-    found: ClaimBlock,
+    claimed: ClaimBlock,
 ) -> dict[str, float | None]:
     """Return the deciding statistic under other rates and at equal bytes."""
     has_variant = any(
-        "equal_bytes" in record["job"]["parameters"]
+        "equal_bytes" in record.job.parameters
         for record in records
-        if record["job"]["task"] == claim.task
+        if record.job.task == claim.task
     )
     equal = claim_block(records, registration, claim, equal_bytes=True)
     rates = {
@@ -32,14 +33,15 @@ def checks_of(
         for name in ("isolated", "prequential")
     }
     # A readout without that parameter gives every compressor the same bytes anyway.
-    blocks = {**rates, "equal bytes": equal if has_variant else found}
-    return {name: _sign_of(other, claim) for name, other in blocks.items()}
+    blocks = {**rates, "equal bytes": equal if has_variant else claimed}
+    return {name: _deciding_statistic(block, claim) for name, block in blocks.items()}
 
 
-def _sign_of(found: ClaimBlock | None, claim: Claim) -> float | None:
-    if found is None or len(found.compressors) < MIN_COMPRESSORS:
+def _deciding_statistic(claimed: ClaimBlock | None, claim: Claim) -> float | None:
+    """Return the deciding statistic of a block, None where it is undefined."""
+    if claimed is None or len(claimed.compressors) < MIN_COMPRESSORS:
         return None
-    block, decided_by = found.block, DECIDED_BY[claim.name]
+    block, decided_by = claimed.block, DECIDED_BY[claim.name]
     is_enough = (
         block.n_families > 1 if decided_by == "between" else max(block.sizes) > 1
     )
@@ -47,47 +49,45 @@ def _sign_of(found: ClaimBlock | None, claim: Claim) -> float | None:
 
 
 def partials_of(
-    records: Sequence[Record], found: ClaimBlock
+    records: Sequence[Record], claimed: ClaimBlock
 ) -> dict[str, float | None]:
     """Return the statistic given what models cost, and of final checkpoints only."""
-    numbers: dict[str, float | None] = {"all checkpoints": overall(found.block)}
+    numbers: dict[str, float | None] = {"all checkpoints": overall(claimed.block)}
     costs = {
         "log parameters": _artifact_bits(records),
         "log compute": compute_seconds(records),
     }
     for name, cost in costs.items():
         cells = [
-            [cost.get((c, d), math.nan) for d in found.datasets]
-            for c in found.compressors
+            [cost.get((c, d), math.nan) for d in claimed.datasets]
+            for c in claimed.compressors
         ]
         covariate = np.array(cells, np.float64)
         # Only ranks count: the logarithm would change nothing, but lose 0 steps.
         numbers[f"given {name}"] = (
-            partial(found.block, covariate) if np.isfinite(covariate).all() else None
+            partial(claimed.block, covariate) if np.isfinite(covariate).all() else None
         )
-    final = _final(records, found)
+    final = _final(records, claimed)
     enough = len(final) >= MIN_COMPRESSORS
     numbers["final checkpoints only"] = (
-        overall(found.block.take(np.array(final))) if enough else None
+        overall(claimed.block.take(np.array(final))) if enough else None
     )
     return numbers
 
 
 def _artifact_bits(records: Sequence[Record]) -> dict[tuple[str, str], float]:
     return {
-        (r["job"]["subject"]["spec"], r["job"]["dataset"]): float(r["artifact_bits"])
-        for r in records
-        if r["job"]["task"] == "fit"
-        and r["status"] == "done"
-        and r.get("artifact_bits") is not None
+        (record.spec, record.job.dataset): float(record.artifact_bits)
+        for record in records
+        if record.is_fit and record.is_done and record.artifact_bits is not None
     }
 
 
-def _final(records: Sequence[Record], found: ClaimBlock) -> list[int]:
+def _final(records: Sequence[Record], claimed: ClaimBlock) -> list[int]:
     """Return the rows that are the last rung of their ladder, or stand on none."""
-    subjects = {r["job"]["subject"]["spec"]: r["job"]["subject"] for r in records}
+    subjects = {record.spec: record.job.subject for record in records}
     last: dict[str, tuple[float, int]] = {}
-    for row, spec in enumerate(found.compressors):
+    for row, spec in enumerate(claimed.compressors):
         subject = subjects[spec]
         rung, ladder = rung_of(subject), ladder_key(subject)
         if ladder not in last or rung > last[ladder][0]:

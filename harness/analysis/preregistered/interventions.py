@@ -1,4 +1,4 @@
-"""Interventions on one network: from records to one curve, or not."""
+"""Interventions on one network: one monotone curve of accuracy against bits, or not."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.preregistered.block import (
-    HEADLINE,
-    Readout,
-    Record,
-    Value,
-    readings,
-)
+from harness.analysis.preregistered.readings import Reading, Readout, readings
 from harness.analysis.preregistered.result import CurveResult
 from harness.analysis.preregistered.sentences import curve_sentence
 from harness.planning.preregistration import Registration
+from harness.records.record import Record
+from harness.records.score import HEADLINE
 from harness.statistics.monotone_curve import Points, curve_word, deviations
 
 
 def curve_of(
     records: Sequence[Record], registration: Registration
 ) -> CurveResult | None:
-    """Return whether the registered interventions fall on one curve; None without any.
+    """Return whether the preregistered interventions fall on one curve; None without any.
 
     Points are means over the draws at hand.
     """
@@ -31,9 +27,10 @@ def curve_of(
     by_name = [claim for claim in registration.claims if claim.name == "R"]
     claim = (by_name or registration.claims)[0]
     datasets = tuple(registration.datasets)
-    rates = readings(records, Readout(task="", score=HEADLINE), datasets).values
+    rates = readings(records, Readout(task="", score=HEADLINE), datasets).readings
     metric = Readout(task=claim.task, score=claim.score, equal_bytes=claim.equal_bytes)
-    metrics = readings(records, metric, datasets).values
+    metrics = readings(records, metric, datasets).readings
+    # A point needs both numbers; a network without them is listed below.
     rows = [
         (spec, kind, d, *means)
         for kind, specs in enumerate(registration.interventions.values())
@@ -48,9 +45,9 @@ def curve_of(
         intervention=np.array([row[1] for row in rows], np.int64),
         dataset=np.array([row[2] for row in rows], np.int64),
     )
-    found = deviations(points, np.random.default_rng([registration.seed, 12]))
+    results = deviations(points, np.random.default_rng([registration.seed, 12]))
     names = tuple(registration.interventions)
-    word = curve_word(found, registration.tolerance)
+    word = curve_word(results, registration.tolerance)
     measured = {row[0] for row in rows}
     listed = [s for specs in registration.interventions.values() for s in specs]
     return CurveResult(
@@ -61,11 +58,11 @@ def curve_of(
         interventions=names,
         datasets=datasets,
         without_records=tuple(s for s in listed if s not in measured),
-        deviations={names[d.intervention]: d for d in found},
+        deviations={names[d.intervention]: d for d in results},
         word=word,
         sentence=curve_sentence(word, registration.tolerance),
     )
 
 
-def _mean(draws: Mapping[int, Value]) -> float:
-    return float(np.mean([value for value, _, _ in draws.values()]))
+def _mean(draws: Mapping[int, Reading]) -> float:
+    return float(np.mean([reading.value for reading in draws.values()]))

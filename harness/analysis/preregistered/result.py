@@ -1,12 +1,13 @@
-"""What a registered test found, as values."""
+"""Results of a preregistered test, as values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.analysis.preregistered.block import ClaimBlock
+from harness.planning.preregistration import Claim
 from harness.statistics.monotone_curve import Deviation, Points
 from harness.statistics.power import Detectable
 from harness.statistics.slopes import Slope
@@ -19,61 +20,109 @@ NO_ESTIMATE = Estimate(value=math.nan, ci_low=math.nan, ci_high=math.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClaimResult:
-    """What was found about one claim.
+class Counts:
+    """Size of a claim's block.
 
     Attributes:
-        statistic, ci_low, ci_high: mean over data sets of Spearman inside each.
+        families_deciding: families that the deciding statistic rests on.
+    """
+
+    datasets: int
+    compressors: int = 0
+    families: int = 0
+    families_deciding: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """Statistics of a claim's block; nan and empty where it was not tested.
+
+    Attributes:
+        overall: mean over data sets of Spearman inside each.
         between, within: the same between and within families.
-        decided_by: which of them decides.
-        p_between, p_within: two-sided, by permutation; p_adjusted of the deciding one.
-        n_families_deciding: families that the deciding statistic rests on.
+        p_between, p_within: two-sided, by permutation.
         by_dataset: Spearman inside each data set.
+        of_samples: whether intervals resample test samples too.
+    """
+
+    overall: Estimate = NO_ESTIMATE
+    between: Estimate = NO_ESTIMATE
+    within: Estimate = NO_ESTIMATE
+    p_between: float = math.nan
+    p_within: float = math.nan
+    kendall_tau: float = math.nan
+    by_dataset: Mapping[str, float] = field(default_factory=dict)
+    slopes: Mapping[str, Slope] = field(default_factory=dict)
+    of_samples: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """Statistics of a claim under other choices.
+
+    Attributes:
         without_family: the statistic with one family left out.
         checks: the deciding statistic under other rates and at equal bytes.
         partials: the statistic given log parameters, given log compute, and of final
             checkpoints only; None where not every cell has the number.
-        of_samples: whether intervals resample test samples too.
-        block: the numbers themselves, for figures; None where no compressor is complete.
     """
 
-    name: str
-    title: str
-    task: str
-    score: str
-    secondary: bool
-    decided_by: str
-    statistic: float
-    ci_low: float
-    ci_high: float
-    between: Estimate
-    within: Estimate
-    p_between: float
-    p_within: float
-    p_adjusted: float
-    n_compressors: int
-    n_families: int
-    n_families_deciding: int
-    n_datasets: int
-    kendall_tau: float
-    by_dataset: Mapping[str, float]
-    without_family: Mapping[str, float]
-    slopes: Mapping[str, Slope]
-    checks: Mapping[str, float | None]
-    partials: Mapping[str, float | None]
+    without_family: Mapping[str, float] = field(default_factory=dict)
+    checks: Mapping[str, float | None] = field(default_factory=dict)
+    partials: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimResult:
+    """Result of one claim.
+
+    Attributes:
+        detectable: the effect that the block's layout can detect.
+        block: the numbers themselves, for figures; None where no compressor is complete,
+            or too few are.
+        dropped: compressors with some cells but not all, and what each lacks.
+        p_adjusted: of the deciding statistic, over the claims.
+        verdict, reasons, sentence: empty before the claim is decided.
+    """
+
+    claim: Claim
+    counts: Counts
     detectable: Detectable
-    dropped: Mapping[str, str]
-    ambiguous: int
-    of_samples: bool
-    verdict: str
-    reasons: tuple[str, ...]
-    sentence: str
-    block: ClaimBlock | None
+    statistics: Statistics = Statistics()
+    sensitivity: Sensitivity = Sensitivity()
+    block: ClaimBlock | None = None
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    p_adjusted: float = math.nan
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
+    sentence: str = ""
+
+    @property
+    def title(self) -> str:
+        """Name of the claim in tables."""
+        return self.claim.title
+
+    @property
+    def decided_by(self) -> str:
+        """Statistic that decides: "between" or "within" families."""
+        return DECIDED_BY[self.claim.name]
+
+    @property
+    def deciding(self) -> Estimate:
+        """The statistic that decides."""
+        is_between = self.decided_by == "between"
+        return self.statistics.between if is_between else self.statistics.within
+
+    @property
+    def p_deciding(self) -> float:
+        """P-value of the statistic that decides, not adjusted."""
+        is_between = self.decided_by == "between"
+        return self.statistics.p_between if is_between else self.statistics.p_within
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveResult:
-    """Whether interventions on one network fall on one curve of accuracy against bits.
+    """Result of fitting one monotone curve of accuracy against bits to all interventions.
 
     Attributes:
         task, score: the readout, of the first claim R, else of the first claim.
@@ -99,12 +148,13 @@ class CurveResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The test of a run.
+    """Test of a run.
 
     Attributes:
-        status: "registered" or "exploratory"; `why` says why the latter.
+        hash: of the preregistration as the suite writes it.
+        status: "preregistered" or "exploratory"; `why` says why the latter.
         official: whether no record is of a run with --limit or --seed.
-        curve: of the registered interventions; None where there are none.
+        curve: of the preregistered interventions; None where there are none.
     """
 
     hash: str

@@ -1,4 +1,4 @@
-"""The sentences of a verdict. Only claim R speaks of representations; nothing of causes."""
+"""Sentences of a verdict. Only claim R speaks of representations; nothing of causes."""
 
 from __future__ import annotations
 
@@ -29,42 +29,40 @@ OPENINGS = {
 def sentence(result: ClaimResult) -> str:
     """Return the verdict of a decided claim as sentences, with its reasons and numbers."""
     opening = OPENINGS[result.verdict].format(what=subject_of(result))
-    deciding = result.between if result.decided_by == "between" else result.within
-    registered = Estimate(
-        value=result.statistic, ci_low=result.ci_low, ci_high=result.ci_high
-    )
     named = {
-        "mean within-data-set Spearman": registered,
-        f"{result.decided_by} families": deciding,
+        "mean within-data-set Spearman": result.statistics.overall,
+        f"{result.decided_by} families": result.deciding,
     }
+    n = result.counts
     numbers = [
-        f"{name} {estimate_words(one, '+.2f', n_datasets=result.n_datasets)}"
-        for name, one in named.items()
-        if not math.isnan(one.value)
+        f"{name} {estimate_words(estimate, '+.2f', n_datasets=n.datasets)}"
+        for name, estimate in named.items()
+        if not math.isnan(estimate.value)
     ]
-    counts = (
-        f"compressors: {result.n_compressors}, families: {result.n_families}, "
-        f"data sets: {result.n_datasets}"
+    sizes = (
+        f"compressors: {n.compressors}, families: {n.families}, data sets: {n.datasets}"
     )
-    return f"{opening} {'; '.join([*result.reasons, *numbers, counts])}."
+    return f"{opening} {'; '.join([*result.reasons, *numbers, sizes])}."
 
 
 def estimate_words(
-    one: Estimate | Slope | Deviation, form: str, *, n_datasets: int
+    estimate: Estimate | Slope | Deviation, form: str, *, n_datasets: int
 ) -> str:
     """Return a number with its interval, or a dash and why there is none."""
-    if math.isnan(one.value):
+    if math.isnan(estimate.value):
         return "not measured"
-    if math.isnan(one.ci_low):
+    if math.isnan(estimate.ci_low):
         why = "given this data set" if n_datasets == 1 else "too few to resample"
-        return f"{one.value:{form}} [-, {why}]"
-    return f"{one.value:{form}} [{one.ci_low:{form}}, {one.ci_high:{form}}]"
+        return f"{estimate.value:{form}} [-, {why}]"
+    ends = f"[{estimate.ci_low:{form}}, {estimate.ci_high:{form}}]"
+    return f"{estimate.value:{form}} {ends}"
 
 
 def subject_of(result: ClaimResult) -> str:
     """Return what a claim says gets better."""
-    measure = f"{result.task} {result.score.replace('_', ' ')}"
-    if result.name == "G":
+    claim = result.claim
+    measure = f"{claim.task} {claim.score.replace('_', ' ')}"
+    if claim.name == "G":
         return f"{measure} as a generative classifier"
     return f"representations, as {measure} reads them"
 

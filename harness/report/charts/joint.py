@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from harness.analysis.joint_claims import SIZE, others_of, quality, rate_table
+from harness.analysis.joint_claims import SIZE, partners_of, quality, rate_table
 from harness.analysis.joint_tables import (
     KINDS,
     Records,
@@ -16,7 +16,7 @@ from harness.analysis.joint_tables import (
     mean_over_draws,
     transfer_table,
 )
-from harness.report.charts.leaderboard import appearance, theme
+from harness.report.charts.theme import appearance, theme
 
 CELL_PIXELS = 34
 N_COLUMNS = 3
@@ -45,7 +45,7 @@ def savings_against_quality(records: Records) -> alt.FacetChart | None:
             alt.Tooltip("quality:Q", format="+.2f"),
             alt.Tooltip("saved:Q", title="bits saved per byte of Y", format="+.3f"),
         ],
-        **_kind_looks(points),
+        **_kind_encoding(points),
     )
     zero = alt.Chart().mark_rule(strokeDash=[4, 4], color="#828282")
     layers = [
@@ -62,14 +62,14 @@ def savings_against_quality(records: Records) -> alt.FacetChart | None:
     return chart.properties(config=alt.Config(**theme(dark=False)))
 
 
-def _kind_looks(points: pd.DataFrame) -> dict[str, Any]:
-    """Return colour and shape of each kind that occurs, the same in every chart."""
-    looks = {word: appearance(i) for i, word in enumerate(KINDS.values())}
-    words = [word for word in looks if word in set(points["kind"])]
+def _kind_encoding(points: pd.DataFrame) -> dict[str, Any]:
+    """Return colour and marker of each kind that occurs, the same in every chart."""
+    styles = {word: appearance(i) for i, word in enumerate(KINDS.values())}
+    words = [word for word in styles if word in set(points["kind"])]
     legend = alt.Legend(title="X is", orient="right", columns=1)
 
     def scale(part: int) -> alt.Scale:
-        return alt.Scale(domain=words, range=[looks[word][part] for word in words])
+        return alt.Scale(domain=words, range=[styles[word][part] for word in words])
 
     return {
         "color": alt.Color("kind:N", scale=scale(0), legend=legend),
@@ -79,18 +79,19 @@ def _kind_looks(points: pd.DataFrame) -> dict[str, Any]:
 
 def quality_points(records: Records) -> pd.DataFrame:
     """Return dataset, compressor, kind (in words), quality and saved, a row per point."""
-    means = _saved(records)
+    joint = joint_table(records)
+    means = _saved(joint)
     means = means[(means["size"] == SIZE) & ~means["beyond"].astype(bool)]
-    others, rates = others_of(records), rate_table(records)
+    partners, rates = partners_of(records), rate_table(records, joint)
     columns = ["dataset", "compressor", "kind", "quality", "saved"]
     parts = [pd.DataFrame(columns=columns)]
     for dataset, rows in means.groupby("dataset"):
         names = sorted(rows["compressor"].unique())
-        found = quality(rates, names, others.get(str(dataset), {str(dataset)}))
-        if found is not None:
-            by_name = dict(zip(names, found.tolist(), strict=True))
-            known = rows.assign(quality=rows["compressor"].map(by_name))
-            parts.append(known.rename(columns={"value": "saved"})[columns])
+        qualities = quality(rates, names, partners.get(str(dataset), {str(dataset)}))
+        if qualities is not None:
+            by_name = dict(zip(names, qualities.tolist(), strict=True))
+            placed = rows.assign(quality=rows["compressor"].map(by_name))
+            parts.append(placed.rename(columns={"value": "saved"})[columns])
     points = pd.concat(parts[1:] or parts, ignore_index=True)
     return points.assign(kind=points["kind"].map(dict(KINDS)))
 
@@ -100,7 +101,7 @@ def savings_matrix(records: Records) -> alt.FacetChart | None:
 
     Size x1; blue saves, orange does harm; one scale for all. None without data.
     """
-    means = _saved(records)
+    means = _saved(joint_table(records))
     means = means[means["size"] == SIZE]
     if means.empty:
         return None
@@ -125,6 +126,7 @@ def savings_matrix(records: Records) -> alt.FacetChart | None:
             alt.Tooltip("value:Q", title="bits saved per byte", format="+.3f"),
         ],
     )
+    # White numbers on dark cells.
     strong = f"abs(datum.value) > {0.6 * top}"
     numbers = base.mark_text(fontSize=10).encode(
         text=alt.Text("value:Q", format=".2f"),
@@ -176,6 +178,6 @@ def transfer_scatter(records: Records) -> alt.FacetChart | None:
     return chart.properties(config=alt.Config(**theme(dark=False)))
 
 
-def _saved(records: Records) -> pd.DataFrame:
-    means = mean_over_draws(joint_table(records))
+def _saved(joint: pd.DataFrame) -> pd.DataFrame:
+    means = mean_over_draws(joint)
     return means[means["measure"] == "saved_bpb"]

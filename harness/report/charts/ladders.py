@@ -1,4 +1,4 @@
-"""Figure of networks while they train: bits against each layer's balanced accuracy."""
+"""Figure of ladders of checkpoints: bits against each layer's balanced accuracy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.report.charts.leaderboard import appearance, theme
+from harness.report.charts.theme import appearance, theme
 
 N_COLUMNS = 3
 DEPTH_WORDS = {
@@ -34,7 +34,7 @@ def accuracy_by_layer(points: pd.DataFrame, dataset: str) -> alt.FacetChart | No
     if here.empty:
         return None
     here = here.assign(panel=here["depth"].map(DEPTH_WORDS))
-    base = alt.Chart().encode(**_looks(here))
+    base = alt.Chart().encode(**_ladder_encoding(here))
     bars = base.mark_rule(opacity=0.35).transform_filter("isValid(datum.accuracy_low)")
     x, y = _bits("bits"), _accuracy("accuracy")
     layers = [
@@ -42,7 +42,7 @@ def accuracy_by_layer(points: pd.DataFrame, dataset: str) -> alt.FacetChart | No
         bars.encode(x=_bits("bits_low"), x2="bits_high:Q", y=y),
         base.mark_line(opacity=0.6).encode(x=x, y=y, order="rung:Q"),
         base.mark_point(filled=True, size=45).encode(
-            x=x, y=y, shape=_looks(here, "shape")["shape"], tooltip=_tooltip()
+            x=x, y=y, tooltip=_tooltip(), **_ladder_encoding(here, "shape")
         ),
     ]
     layered = alt.LayerChart(layer=layers, data=here, width=230, height=190)
@@ -53,12 +53,12 @@ def accuracy_by_layer(points: pd.DataFrame, dataset: str) -> alt.FacetChart | No
     return chart.properties(config=alt.Config(**theme(dark=False)))
 
 
-def _looks(here: pd.DataFrame, channel: str = "color") -> dict[str, Any]:
-    """Return colour or shape of each ladder."""
+def _ladder_encoding(here: pd.DataFrame, channel: str = "color") -> dict[str, Any]:
+    """Return colour or marker of each ladder."""
     names = sorted(here["ladder"].unique())
     part = 0 if channel == "color" else 1
-    looks = [appearance(index)[part] for index in range(len(names))]
-    scale = alt.Scale(domain=names, range=looks)
+    values = [appearance(index)[part] for index in range(len(names))]
+    scale = alt.Scale(domain=names, range=values)
     legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=360)
     make = alt.Color if channel == "color" else alt.Shape
     return {channel: make("ladder:N", scale=scale, legend=legend)}

@@ -1,94 +1,101 @@
-"""Charts of the long table: one Vega-Lite spec gives interactive HTML, SVG and PNG."""
+"""Charts of a leaderboard: one Vega-Lite spec gives interactive HTML, SVG and PNG."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from harness.analysis.estimates import (
-    BASELINE,
-    HEADLINE,
-    MEASURE,
-    RATES,
-    Readout,
-    estimates,
-    families,
-    readouts,
-)
-from harness.errors import UsageError
-from harness.units import compression_ratio
+from harness.analysis.board import RATES, Cell, Leaderboard, Row
+from harness.report.charts.theme import appearance, light_config
 
-# Okabe and Ito (2008) without the two that vanish on white or black, then violet and grey.
-COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"),
-    *("#8F6BC0", "#828282"),
-)
-# One shape fewer than colours: no two of the first 56 families look the same.
-SHAPES = (
-    *("circle", "square", "triangle-up", "diamond", "cross"),
-    *("triangle-down", "triangle-right"),
-)
 Axis = Callable[[str], Any]
 """Makes the encoding of a field on an axis that several layers share."""
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 ROW_PIXELS = 17
+GREY = "#828282"
+MENU = "readout_choice"
+COMPRESSOR, BASELINE = "compressor", "baseline"
 
 
-def appearance(index: int) -> tuple[str, str]:
-    """Return colour and shape of the family of this index."""
-    return COLOURS[index % len(COLOURS)], SHAPES[index % len(SHAPES)]
-
-
-def rate_against_accuracy(table: pd.DataFrame, dataset: str) -> alt.LayerChart | None:
-    """Return held-out bpb (better to the right) against balanced accuracy.
+def rate_against_accuracy(
+    board: Leaderboard, families: Sequence[str]
+) -> alt.LayerChart | None:
+    """Return the ranking rate (better to the right) against each class readout.
 
     One point per compressor with its 95 % intervals, members of a family joined in the
     order of their rates, baselines as dashed lines. Where there are several readouts, a
-    menu chooses. None where no compressor has both numbers.
+    menu chooses; a picture shows the first. None where no compressor has both numbers.
+
+    Args:
+        board: of one data set.
+        families: of all data sets, in the order that decides colour and shape.
     """
-    here = estimates(table[table["dataset"] == dataset])
-    choices = readouts(here)
-    points = _points(here, choices)
-    if points.empty:
+    points = scatter_points(board)
+    compressors = points[points["kind"] == COMPRESSOR]
+    if compressors.empty:
         return None
-    names = [c.label for c in choices if c.label in set(points["readout"])]
-    y = _accuracy_axis(["balanced accuracy (better \u2192)", *names[: len(names) == 1]])
-    layers = _scatter_layers(points, _family_looks(families(table), points), y)
-    levels = here[(here["task"] == BASELINE) & (here["score"] == MEASURE)]
-    if not levels.empty:
-        layers = [*_baseline_layers(levels, y), *layers]
-    chart = alt.LayerChart(layer=layers, width=520, height=320)
-    return _themed(_with_menu(chart, names))
+    present = set(compressors["readout"])
+    names = [c.header for c in board.columns if c.header in present]
+    rate = next(c.header for c in board.columns if c.column.ranks)
+    x = _rate_axis(rate)
+    y = _accuracy_axis("accuracy (better \u2192)")
+    layers = [
+        *_baseline_layers(y),
+        *_compressor_layers(_family_looks(families, compressors), x, y, rate),
+    ]
+    # The data stand once, above the layers: a filter there reaches every layer.
+    kept = points[points["readout"].isin(names)]
+    chart = alt.LayerChart(
+        data=kept,
+        layer=layers,
+        width=520,
+        height=320,
+        config=light_config(),
+        **_shown_readout(names),
+    )
+    return chart.add_params(_menu(names)) if len(names) > 1 else chart
 
 
-def _points(here: pd.DataFrame, choices: Sequence[Readout]) -> pd.DataFrame:
-    rate = here[(here["score"] == HEADLINE) & (here["family"] != BASELINE)]
-    rate = rate.rename(columns={"value": "bpb", "ci_low": "bpb_low"})
-    rate = rate.rename(columns={"ci_high": "bpb_high"})
-    rate = rate[["compressor", "family", "bpb", "bpb_low", "bpb_high", "note"]]
-    parts = []
-    for choice in choices:
-        same = (here["task"] == choice.task) & (here["score"] == choice.score)
-        scores = here[same & (here["equal_bytes"] == choice.equal_bytes)]
-        scores = scores[["compressor", "value", "ci_low", "ci_high"]]
-        parts.append(rate.merge(scores, on="compressor").assign(readout=choice.label))
-    columns = [*rate.columns, "value", "ci_low", "ci_high", "readout"]
-    points = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
-    ratios = [compression_ratio(float(bpb)) for bpb in points["bpb"]]
-    return points.assign(ratio=ratios).reset_index(drop=True)
+def scatter_points(board: Leaderboard) -> pd.DataFrame:
+    """Return a row per class readout of each compressor and baseline that has it.
+
+    Columns: kind ("compressor" or "baseline"), compressor, family, readout, value with
+    ends; and of compressors rate with ends, ratio and note.
+    """
+    rows = [point for row in board.rows for point in _points(board, row)]
+    columns = [
+        *("kind", "compressor", "family", "readout", "value", "ci_low", "ci_high"),
+        *("rate", "rate_low", "rate_high", "ratio", "note"),
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _family_looks(everywhere: Sequence[str], points: pd.DataFrame) -> dict[str, Any]:
-    looks = [appearance(index) for index in range(len(everywhere))]
-    present = sorted(set(points["family"]))
+def _points(board: Leaderboard, row: Row) -> Iterator[dict[str, Any]]:
+    pairs = list(zip(board.columns, row.cells, strict=True))
+    rate = next((cell for shown, cell in pairs if shown.column.ranks), Cell())
+    about: dict[str, Any] = {"compressor": row.name, "family": row.family}
+    if row.is_baseline:
+        about["kind"] = BASELINE
+    elif rate.is_measured:
+        about |= {"kind": COMPRESSOR, "ratio": row.ratio.value, "note": rate.note}
+        about |= {"rate": rate.value, "rate_low": rate.low, "rate_high": rate.high}
+    else:
+        return
+    for shown, cell in pairs:
+        if shown.column.is_readout and cell.is_measured:
+            ends = {"ci_low": cell.low, "ci_high": cell.high}
+            yield about | {"readout": shown.header, "value": cell.value} | ends
+
+
+def _family_looks(families: Sequence[str], compressors: pd.DataFrame) -> dict[str, Any]:
+    looks = [appearance(index) for index in range(len(families))]
+    present = sorted(set(compressors["family"]))
     legend = alt.Legend(values=present, title=None, orient="top")
 
     def scale(part: int) -> alt.Scale:
-        return alt.Scale(domain=everywhere, range=[look[part] for look in looks])
+        return alt.Scale(domain=list(families), range=[look[part] for look in looks])
 
     return {
         "color": alt.Color("family:N", scale=scale(0), legend=legend),
@@ -96,39 +103,45 @@ def _family_looks(everywhere: Sequence[str], points: pd.DataFrame) -> dict[str, 
     }
 
 
-def _scatter_layers(
-    points: pd.DataFrame, looks: Mapping[str, Any], y: Axis
+def _layer(kind: str) -> alt.Chart:
+    return alt.Chart().transform_filter(f"datum.kind === '{kind}'")
+
+
+def _compressor_layers(
+    looks: Mapping[str, Any], x: Axis, y: Axis, rate: str
 ) -> list[alt.Chart]:
     picked = alt.selection_point(name="family_pick", fields=["family"], bind="legend")
-    base = alt.Chart(points).encode(color=looks["color"])
+    base = _layer(COMPRESSOR).encode(color=looks["color"])
 
     def faded(strength: float) -> Any:
         return alt.condition(picked, alt.value(strength), alt.value(0.06))
 
-    at = {"x": _rate_axis("bpb"), "y": y("value")}
+    at = {"x": x("rate"), "y": y("value")}
     bars = base.mark_rule(strokeWidth=1.2)
-    across = bars.encode(x=_rate_axis("bpb_low"), x2="bpb_high:Q", y=at["y"])
-    upright = bars.encode(x=at["x"], y=y("ci_low"), y2="ci_high:Q")
+    across = bars.transform_filter("isValid(datum.rate_low)")
+    upright = bars.transform_filter("isValid(datum.ci_low)")
     joined = base.mark_line(strokeWidth=1.6).encode(**at, opacity=faded(0.6))
     dots = base.mark_point(filled=True, size=85).encode(
-        **at, shape=looks["shape"], opacity=faded(1.0), tooltip=_scatter_tooltip()
+        **at, shape=looks["shape"], opacity=faded(1.0), tooltip=_scatter_tooltip(rate)
     )
     return [
-        across.encode(opacity=faded(0.4)),
-        upright.encode(opacity=faded(0.4)),
+        across.encode(x=x("rate_low"), x2="rate_high:Q", y=at["y"], opacity=faded(0.4)),
+        upright.encode(x=at["x"], y=y("ci_low"), y2="ci_high:Q", opacity=faded(0.4)),
         joined,
         dots.add_params(picked),
     ]
 
 
-def _rate_axis(field: str) -> alt.X:
+def _rate_axis(header: str) -> Axis:
     scale = alt.Scale(zero=False, reverse=True, padding=18, nice=False)
-    return alt.X(
-        f"{field}:Q", title="held-out bits per byte (better \u2192)", scale=scale
-    )
+
+    def encode(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", title=f"{header} (better \u2192)", scale=scale)
+
+    return encode
 
 
-def _accuracy_axis(title: list[str]) -> Axis:
+def _accuracy_axis(title: str) -> Axis:
     scale = alt.Scale(zero=False, padding=12, nice=False)
     axis = alt.Axis(format=".2f")
 
@@ -138,77 +151,97 @@ def _accuracy_axis(title: list[str]) -> Axis:
     return encode
 
 
-def _scatter_tooltip() -> list[alt.Tooltip]:
+def _scatter_tooltip(rate: str) -> list[alt.Tooltip]:
     number = ".3f"
     return [
         alt.Tooltip("compressor:N", title="compressor"),
         alt.Tooltip("family:N", title="family"),
-        alt.Tooltip("readout:N", title="readout"),
         alt.Tooltip("ratio:Q", title="compression ratio", format=number),
-        alt.Tooltip("bpb:Q", title="held-out bpb", format=number),
-        alt.Tooltip("bpb_low:Q", title="  95 % from", format=number),
-        alt.Tooltip("bpb_high:Q", title="  95 % to", format=number),
-        alt.Tooltip("value:Q", title="balanced accuracy", format=number),
+        alt.Tooltip("rate:Q", title=rate, format=number),
+        alt.Tooltip("rate_low:Q", title="  95 % from", format=number),
+        alt.Tooltip("rate_high:Q", title="  95 % to", format=number),
+        alt.Tooltip("readout:N", title="readout"),
+        alt.Tooltip("value:Q", title="accuracy", format=number),
         alt.Tooltip("ci_low:Q", title="  95 % from ", format=number),
         alt.Tooltip("ci_high:Q", title="  95 % to ", format=number),
         alt.Tooltip("note:N", title="note"),
     ]
 
 
-def _baseline_layers(levels: pd.DataFrame, y: Axis) -> list[alt.Chart]:
-    base = alt.Chart(levels[["compressor", "value"]]).encode(y=y("value"))
+def _baseline_layers(y: Axis) -> list[alt.Chart]:
+    base = _layer(BASELINE).encode(y=y("value"))
     shown = [
         alt.Tooltip("compressor:N", title="baseline"),
-        alt.Tooltip("value:Q", title="balanced accuracy", format=".3f"),
+        alt.Tooltip("readout:N", title="readout"),
+        alt.Tooltip("value:Q", title="accuracy", format=".3f"),
     ]
-    rule = base.mark_rule(strokeDash=[4, 4], color="#828282", opacity=0.8)
-    name = base.mark_text(align="left", dx=4, dy=-6, fontSize=11, color="#828282")
+    rule = base.mark_rule(strokeDash=[4, 4], color=GREY, opacity=0.8)
+    name = base.mark_text(align="left", dx=4, dy=-6, fontSize=11, color=GREY)
     return [
         rule.encode(tooltip=shown),
         name.encode(x=alt.value(0), text="compressor:N"),
     ]
 
 
-def _with_menu(chart: alt.LayerChart, names: Sequence[str]) -> alt.LayerChart:
-    if len(names) < 2:
-        return chart
+def _shown_readout(names: Sequence[str]) -> dict[str, Any]:
+    """Return the title and filter that show one readout at a time."""
+    text: Any = names[0] if len(names) == 1 else alt.ExprRef(MENU)
+    title = alt.TitleParams(text=text, anchor="start", fontWeight=500, fontSize=13)
+    if len(names) == 1:
+        return {"title": title}
+    chosen = alt.FilterTransform(f"datum.readout === {MENU}")
+    return {"title": title, "transform": [chosen]}
+
+
+def _menu(names: Sequence[str]) -> alt.Parameter:
     menu = alt.binding_select(options=list(names), name="readout ")
-    choice = alt.param(name="readout_choice", value=names[0], bind=menu)
-    # Baselines have no readout of their own: their lines stay.
-    kept = "!isValid(datum.readout) || datum.readout === readout_choice"
-    return chart.add_params(choice).transform_filter(kept)
+    return alt.param(name=MENU, value=names[0], bind=menu)
 
 
-def rates_by_compressor(table: pd.DataFrame, dataset: str) -> alt.LayerChart | None:
-    """Return every rate of every compressor of a data set, one line each, best first.
+def rates_by_compressor(board: Leaderboard) -> alt.LayerChart | None:
+    """Return every rate of every row of a data set, one line each, best first.
 
     The axis is logarithmic where all rates are positive. None where nothing was coded.
     """
-    measured = estimates(table[table["dataset"] == dataset])
-    here = measured[measured["score"].isin([*RATES])]
-    if here.empty:
-        return None
-    points = here[["compressor", "family", "score", "value", "ci_low", "ci_high"]]
-    points = points.assign(
-        rate=points["score"].map(RATES),
-        state=here["state"],
-        route=here["route"],
-        realised=here["realised"],
-        note=here["note"],
+    points = pd.DataFrame(
+        [
+            {
+                "compressor": row.name,
+                "family": row.family,
+                "rate": name,
+                "value": cell.value,
+                "ci_low": cell.low,
+                "ci_high": cell.high,
+                "state": cell.state,
+                "route": cell.route,
+                "note": cell.note,
+            }
+            for row in board.rows
+            for name, cell in row.rates.items()
+        ]
     )
-    order = _best_first(points)
+    if points.empty:
+        return None
+    order = [row.name for row in _best_first(board)]
     # The headline is drawn last, over what it hides.
-    points = points.sort_values("score", key=lambda score: score == HEADLINE)
-    layers = _strip_layers(points.drop(columns="score"), order)
+    headline = next(iter(RATES.values()))
+    points = points.sort_values("rate", key=lambda rate: rate == headline)
+    layers = _strip_layers(points, order)
     height = max(4, len(order)) * ROW_PIXELS
-    return _themed(alt.LayerChart(layer=layers, width=520, height=height))
+    return alt.LayerChart(layer=layers, width=520, height=height, config=light_config())
 
 
-def _best_first(points: pd.DataFrame) -> list[str]:
-    headline = points[points["score"] == HEADLINE]
-    ordered = headline.sort_values(["value", "compressor"])["compressor"]
-    rest = sorted(set(points["compressor"]) - set(ordered))
-    return [*ordered, *rest]
+def _best_first(board: Leaderboard) -> list[Row]:
+    """Return rows by their ratio, baselines among them; those without one by name."""
+    coded = [row for row in board.rows if row.rates]
+    return sorted(
+        coded,
+        key=lambda row: (
+            not row.ratio.is_measured,
+            -row.ratio.value if row.ratio.is_measured else 0.0,
+            row.name,
+        ),
+    )
 
 
 def _strip_layers(points: pd.DataFrame, order: Sequence[str]) -> list[alt.Chart]:
@@ -223,7 +256,7 @@ def _strip_layers(points: pd.DataFrame, order: Sequence[str]) -> list[alt.Chart]
     x = _strip_axis(points)
     y = alt.Y("compressor:N", sort=list(order), title=None)
     base = alt.Chart(points).encode(y=y)
-    span = base.mark_rule(color="#828282", opacity=0.35)
+    span = base.mark_rule(color=GREY, opacity=0.35)
     bars = base.mark_rule(strokeWidth=2.5, opacity=0.5)
     dots = base.mark_point(filled=True, size=50)
     colour = alt.Color("rate:N", scale=colours, legend=legend)
@@ -261,58 +294,5 @@ def _strip_tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("ci_low:Q", title="  95 % from", format=".3f"),
         alt.Tooltip("ci_high:Q", title="  95 % to", format=".3f"),
     ]
-    how = [alt.Tooltip(f"{name}:N") for name in ("state", "route", "realised", "note")]
+    how = [alt.Tooltip(f"{name}:N") for name in ("state", "route", "note")]
     return [*words, *numbers, *how]
-
-
-def theme(*, dark: bool) -> dict[str, Any]:
-    """Return the Vega-Lite config of all charts, for a light or a dark page."""
-    ink, faint = ("#c9ced6", "#353b45") if dark else ("#3b424c", "#e3e6ea")
-    axis = {
-        "labelColor": ink,
-        "titleColor": ink,
-        "gridColor": faint,
-        "domainColor": faint,
-        "tickColor": faint,
-        "titleFontWeight": 500,
-        "titleFontSize": 12,
-        "titlePadding": 8,
-        "labelLimit": 170,
-    }
-    legend = {
-        "labelColor": ink,
-        "columns": 3,
-        "labelFontSize": 12,
-        "labelLimit": 220,
-        "symbolSize": 80,
-        "symbolOpacity": 1,
-    }
-    return {
-        "background": "transparent",
-        "font": FONT,
-        "axis": axis,
-        "legend": legend,
-        "header": {"labelColor": ink, "titleColor": ink},
-        "view": {"stroke": None},
-    }
-
-
-def _themed(chart: alt.LayerChart) -> alt.LayerChart:
-    return chart.properties(config=alt.Config(**theme(dark=False)))
-
-
-def save(chart: alt.LayerChart | alt.VConcatChart | alt.FacetChart, path: Path) -> None:
-    """Write a chart as .svg, .png (twice the pixels, white ground) or .json, by suffix.
-
-    Raises:
-        UsageError: the suffix is another one.
-    """
-    if path.suffix not in {".svg", ".png", ".json"}:
-        raise UsageError(
-            f"cannot save a chart as {path.name!r}: wanted .svg, .png or .json; rename it"
-        )
-    if path.suffix == ".json":
-        path.write_text(chart.to_json(indent=1) + "\n", encoding="utf-8")
-        return
-    chart = chart.properties(background="white")
-    chart.save(str(path), scale_factor=2 if path.suffix == ".png" else 1)

@@ -1,4 +1,4 @@
-"""Figures of a registered test: scatter per data set, slopes, accuracy against bits."""
+"""Figures of a preregistered test: scatter per data set, slopes, accuracy against bits."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.analysis.preregistered.block import Record
+from harness.analysis.preregistered.block import ClaimBlock
+from harness.analysis.preregistered.readings import Reading
 from harness.analysis.preregistered.result import ClaimResult, CurveResult
-from harness.report.charts.leaderboard import appearance, theme
-from harness.statistics.monotone_curve import falling_curve
+from harness.report.charts.theme import appearance, theme
+from harness.statistics.monotone_curve import isotonic_fit
 
 MAX_COLUMNS = 3
 
 
-def scatter_by_dataset(
-    claim: ClaimResult, records: Sequence[Record]
-) -> alt.VConcatChart | None:
+def scatter_by_dataset(result: ClaimResult) -> alt.VConcatChart | None:
     """Return a panel per data set: held-out bpb against the metric, families joined.
 
-    Bars are the records' own 95 % intervals. None where the claim has no block.
+    Bars are the scores' 95 % intervals. None where the claim has no block.
     """
-    if claim.block is None:
+    if result.block is None:
         return None
-    points = _points(claim, records)
-    looks = _looks(claim.block.families)
+    points = _points(result.block)
+    encoding = _family_encoding(result.block.families)
     panels = [
-        _panel(points[points["dataset"] == name], name, claim, looks)
-        for name in claim.block.datasets
+        _panel(points[points["dataset"] == name], name, result, encoding)
+        for name in result.block.datasets
     ]
     return _in_rows(panels)
 
@@ -43,59 +42,40 @@ def _in_rows(panels: Sequence[alt.LayerChart]) -> alt.VConcatChart:
     return alt.vconcat(*rows).properties(config=alt.Config(**theme(dark=False)))
 
 
-def _points(claim: ClaimResult, records: Sequence[Record]) -> pd.DataFrame:
-    found = claim.block
-    if found is None:
-        return pd.DataFrame()
-    intervals = _intervals(records)
-    rows = []
-    for (name, dataset, what), values in found.cells.items():
-        ends = [intervals.get((key, value)) for value, key, _ in values]
-        known = [pair for pair in ends if pair is not None]
-        mean = sum(value for value, _, _ in values) / len(values)
-        rows.append(
-            {
-                "compressor": name,
-                "dataset": dataset,
-                "what": what,
-                "value": mean,
-                "low": min([low for low, _ in known], default=mean),
-                "high": max([high for _, high in known], default=mean),
-            }
-        )
-    long = pd.DataFrame(rows)
+def _points(block: ClaimBlock) -> pd.DataFrame:
+    """Return a row per compressor and data set, with both numbers and their ends."""
+    cells = pd.DataFrame(
+        [
+            {"compressor": name, "dataset": dataset, "what": what, **_cell(draws)}
+            for (name, dataset, what), draws in block.cells.items()
+        ]
+    )
     rate, metric = (
-        long[long["what"] == w].drop(columns="what") for w in ("rate", "metric")
+        cells[cells["what"] == what].drop(columns="what") for what in ("rate", "metric")
     )
     both = rate.merge(metric, on=["compressor", "dataset"], suffixes=("_bpb", ""))
-    of_family = dict(
-        zip(
-            found.compressors,
-            [found.families[f] for f in found.block.family],
-            strict=True,
-        )
-    )
-    return both.assign(family=both["compressor"].map(of_family))
+    families = [block.families[family] for family in block.block.family]
+    by_compressor = dict(zip(block.compressors, families, strict=True))
+    return both.assign(family=both["compressor"].map(by_compressor))
 
 
-def _intervals(
-    records: Sequence[Record],
-) -> dict[tuple[str, float], tuple[float, float]]:
-    """Return the interval of each score, by its record's key and its value."""
-    return {
-        (record["key"], float(score["value"])): (score["ci_low"], score["ci_high"])
-        for record in records
-        for score in record["scores"]
-        if score["ci_low"] is not None and score["ci_high"] is not None
-    }
+def _cell(draws: Sequence[Reading]) -> dict[str, float]:
+    """Return the mean over draws, and the outermost ends of their intervals."""
+    scores = [reading.score for reading in draws]
+    mean = sum(score.value for score in scores) / len(scores)
+    lows = [score.ci_low for score in scores if score.ci_low is not None]
+    highs = [score.ci_high for score in scores if score.ci_high is not None]
+    low, high = min(lows, default=mean), max(highs, default=mean)
+    return {"value": mean, "low": low, "high": high}
 
 
-def _looks(families: Sequence[str]) -> Mapping[str, Any]:
-    looks = [appearance(index) for index in range(len(families))]
+def _family_encoding(families: Sequence[str]) -> Mapping[str, Any]:
+    """Return colour and marker of each family."""
+    styles = [appearance(index) for index in range(len(families))]
     legend = alt.Legend(title=None, orient="top")
 
     def scale(part: int) -> alt.Scale:
-        return alt.Scale(domain=list(families), range=[look[part] for look in looks])
+        return alt.Scale(domain=list(families), range=[style[part] for style in styles])
 
     return {
         "color": alt.Color("family:N", scale=scale(0), legend=legend),
@@ -104,9 +84,9 @@ def _looks(families: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _panel(
-    points: pd.DataFrame, name: str, claim: ClaimResult, looks: Mapping[str, Any]
+    points: pd.DataFrame, name: str, result: ClaimResult, encoding: Mapping[str, Any]
 ) -> alt.LayerChart:
-    rho = claim.by_dataset[name]
+    rho = result.statistics.by_dataset[name]
     scale = alt.Scale(zero=False, reverse=True, nice=False, padding=10)
     free = alt.Scale(zero=False, nice=False, padding=10)
 
@@ -114,9 +94,9 @@ def _panel(
         return alt.X(f"{field}:Q", title="held-out bpb (better \u2192)", scale=scale)
 
     def y(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", title=claim.score.replace("_", " "), scale=free)
+        return alt.Y(f"{field}:Q", title=_words(result.claim.score), scale=free)
 
-    base = alt.Chart(points).encode(color=looks["color"])
+    base = alt.Chart(points).encode(color=encoding["color"])
     bars = base.mark_rule(opacity=0.35)
     shown = ["compressor:N", "family:N", "value_bpb:Q", "value:Q"]
     layers = [
@@ -124,15 +104,24 @@ def _panel(
         bars.encode(x=x("value_bpb"), y=y("low"), y2="high:Q"),
         base.mark_line(opacity=0.6).encode(x=x("value_bpb"), y=y("value")),
         base.mark_point(filled=True, size=60).encode(
-            x=x("value_bpb"), y=y("value"), shape=looks["shape"], tooltip=shown
+            x=x("value_bpb"), y=y("value"), shape=encoding["shape"], tooltip=shown
         ),
     ]
     title = f"{name}: Spearman {rho:+.2f}"
     return alt.LayerChart(layer=layers, width=230, height=190, title=title)
 
 
-def forest_of_slopes(claim: ClaimResult) -> alt.LayerChart | None:
+def _words(score: str) -> str:
+    return score.replace("_", " ")
+
+
+def forest_of_slopes(result: ClaimResult) -> alt.LayerChart | None:
     """Return slopes of the metric per bit per byte saved, with intervals; None without."""
+    slopes = {
+        name: slope
+        for name, slope in result.statistics.slopes.items()
+        if not math.isnan(slope.value)
+    }
     rows = [
         {
             "slope": name,
@@ -142,15 +131,13 @@ def forest_of_slopes(claim: ClaimResult) -> alt.LayerChart | None:
             "high": slope.ci_high,
             "n": slope.n,
         }
-        for name, slope in claim.slopes.items()
-        if not math.isnan(slope.value)
+        for name, slope in slopes.items()
     ]
     if not rows:
         return None
-    order = [name for name, s in claim.slopes.items() if not math.isnan(s.value)]
-    title = f"{claim.score.replace('_', ' ')} per bit per byte saved"
+    title = f"{_words(result.claim.score)} per bit per byte saved"
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        y=alt.Y("slope:N", sort=order, title=None),
+        y=alt.Y("slope:N", sort=[*slopes], title=None),
         color=alt.Color(
             "kind:N",
             title=None,
@@ -176,7 +163,7 @@ def forest_of_slopes(claim: ClaimResult) -> alt.LayerChart | None:
 
 
 def accuracy_against_bits(curve: CurveResult) -> alt.VConcatChart | None:
-    """Return a panel per data set: networks by intervention, over one falling curve."""
+    """Return a panel per data set: networks by intervention, over one isotonic fit."""
     p = curve.points
     if not len(p.bits):
         return None
@@ -189,19 +176,19 @@ def accuracy_against_bits(curve: CurveResult) -> alt.VConcatChart | None:
             "dataset": [curve.datasets[d] for d in p.dataset],
         }
     )
-    looks = _looks(curve.interventions)
+    encoding = _family_encoding(curve.interventions)
     panels = [
-        _curve_panel(here, (str(name), curve.score), looks)
+        _curve_panel(here, (str(name), curve.score), encoding)
         for name, here in points.groupby("dataset")
     ]
     return _in_rows(panels)
 
 
 def _curve_panel(
-    points: pd.DataFrame, names: tuple[str, str], looks: Mapping[str, Any]
+    points: pd.DataFrame, names: tuple[str, str], encoding: Mapping[str, Any]
 ) -> alt.LayerChart:
     name, score = names
-    places, values = falling_curve(
+    places, values = isotonic_fit(
         points["bits"].to_numpy(), points["accuracy"].to_numpy()
     )
     title = "held-out bpb (better \u2192)"
@@ -209,14 +196,14 @@ def _curve_panel(
     reverse = alt.Scale(type="log", reverse=True, nice=False, padding=10)
     x = alt.X("bits:Q", title=title, scale=reverse)
     free = alt.Scale(zero=False, nice=False, padding=10)
-    y = alt.Y("accuracy:Q", title=score.replace("_", " "), scale=free)
+    y = alt.Y("accuracy:Q", title=_words(score), scale=free)
     line = alt.Chart(pd.DataFrame({"bits": places, "accuracy": values}))
     dots = alt.Chart(points).mark_point(filled=True, size=60)
     shown = ["compressor:N", "family:N", "bits:Q", "accuracy:Q"]
     layers = [
         line.mark_line(color="#828282", opacity=0.7).encode(x=x, y=y),
         dots.encode(
-            x=x, y=y, color=looks["color"], shape=looks["shape"], tooltip=shown
+            x=x, y=y, color=encoding["color"], shape=encoding["shape"], tooltip=shown
         ),
     ]
     return alt.LayerChart(layer=layers, width=420, height=300, title=name)

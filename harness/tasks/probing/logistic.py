@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DatasetError
 from harness.records.score import COMMON_DIMENSION
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 from harness.tasks.classify import tied_credit
 
 Floats = NDArray[np.float64]

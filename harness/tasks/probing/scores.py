@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.data.dataset import Dataset
 from harness.records.score import COMMON_DIMENSION, PLAIN, Score, Variant
-from harness.statistics import samples as stats
+from harness.statistics import accuracy as stats
 from harness.tasks.classify import Origin, class_scores
 from harness.tasks.probing.label_code import N_ORDERS, label_bits, prior_entropy
 from harness.tasks.probing.logistic import (

@@ -1,4 +1,4 @@
-"""One falling curve, and what lies off it."""
+"""Isotonic regression, and residuals from it."""
 
 import math
 
@@ -9,7 +9,7 @@ from harness.statistics.monotone_curve import (
     Points,
     curve_word,
     deviations,
-    falling_curve,
+    isotonic_fit,
 )
 
 
@@ -17,8 +17,8 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def brute_falling(values):
-    """The least-squares fall, by max-min of averages (Robertson et al. 1988)."""
+def min_max_fit(values):
+    """The non-increasing least-squares fit, by max-min of averages (Robertson et al. 1988)."""
     n = len(values)
     return [
         min(max(np.mean(values[a : b + 1]) for b in range(i, n)) for a in range(i + 1))
@@ -26,11 +26,11 @@ def brute_falling(values):
     ]
 
 
-def test_the_falling_curve_is_the_min_max_of_averages():
+def test_the_isotonic_fit_is_the_min_max_of_averages():
     accuracy = rng(3).normal(size=12) - np.linspace(0, 2, 12)
-    places, values = falling_curve(np.arange(12.0), accuracy)
+    places, values = isotonic_fit(np.arange(12.0), accuracy)
     assert places.tolist() == list(range(12))
-    assert values == pytest.approx(brute_falling(accuracy))
+    assert values == pytest.approx(min_max_fit(accuracy))
 
 
 def points_of(lift, *, n_points=6, noise=0.002):

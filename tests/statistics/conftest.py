@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from harness.statistics.block import Block
-from harness.statistics.power import Layout, simulated_block
+from harness.statistics.power import Layout
 
 UNEQUAL = (1, 2, 3, 3, 4, 2, 3, 5)
 
 
 @pytest.fixture(scope="session")
-def block_of():
+def block_of(simulated_block):
     """Return what makes a block: 23 compressors of 8 unequal families on 6 data sets."""
 
     def make(effect=0.5, *, sizes=UNEQUAL, n_datasets=6, seed=0, ties=False):

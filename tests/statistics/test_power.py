@@ -12,7 +12,7 @@ from harness.statistics.permutation import between_p, within_p
 from harness.statistics.power import (
     Layout,
     minimum_detectable_effect,
-    simulated_block,
+    simulated_stack,
 )
 
 UNEQUAL = (1, 2, 3, 3, 4, 2, 3, 5)
@@ -51,6 +51,11 @@ def test_the_simulated_population_has_the_correlations_it_says():
         0.6, abs=0.1
     )
     assert block.rate.std() == pytest.approx(1.0, abs=0.05)
+
+
+def simulated_block(layout, effect, draw):
+    stack = simulated_stack(layout, effect, 1, draw)
+    return Block(rate=stack.rate[0], metric=stack.metric[0], family=stack.family)
 
 
 def hard_and_missing(block, draw, share_missing=0.01):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from harness.statistics.block import STATISTICS, Block, overall, ranks, within
-from harness.statistics.permutation import between_p, holm_over, within_p
+from harness.statistics.permutation import between_p, spearman_in_blocks, within_p
 
 
 def rng(seed=0):
@@ -66,6 +66,28 @@ def test_nothing_can_be_permuted_inside_families_of_one(block_of):
     assert math.isnan(between_p(block_of(sizes=(4,)), rng(), 99))
 
 
-def test_holm_counts_a_missing_p_as_one():
-    assert holm_over({"G": 0.02, "R": math.nan}) == {"G": 0.04, "R": 1.0}
-    assert holm_over({"G": 0.02, "R": 0.03}) == {"G": 0.04, "R": 0.04}
+def test_correlation_in_blocks_is_scipys_and_its_p_that_of_all_permutations():
+    draw = rng()
+    blocks = [(draw.random((2, 4)), draw.random((2, 4))) for _ in range(2)]
+    value, p = spearman_in_blocks(blocks, draw)
+
+    def mean(orders):
+        correlations = [
+            scipy_stats.spearmanr(x[row, list(order)], y[row]).statistic
+            for (x, y), order in zip(blocks, orders, strict=True)
+            for row in range(2)
+        ]
+        return float(np.mean(correlations))
+
+    every = list(itertools.permutations(range(4)))
+    permuted = np.array([mean((a, b)) for a in every for b in every])
+    assert value == pytest.approx(mean((every[0], every[0])))
+    tails = [(permuted >= value - 1e-9).mean(), (permuted <= value + 1e-9).mean()]
+    assert p == pytest.approx(min(1.0, 2 * min(tails)), abs=0.03)
+
+
+def test_a_constant_row_counts_as_no_correlation():
+    x = np.array([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]])
+    y = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    value, _ = spearman_in_blocks([(x, y)], rng())
+    assert value == pytest.approx(0.5)

@@ -1,0 +1,210 @@
+"""Results of a run folder: one set of records, and everything computed from it, once."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from harness.analysis.board import Leaderboard
+from harness.analysis.estimates import estimates
+from harness.analysis.ladders import ladder_points
+from harness.analysis.leaderboard import leaderboards, undecided
+from harness.analysis.preregistered.replicates import Arrays
+from harness.analysis.preregistered.result import Report
+from harness.analysis.preregistered.test import hypothesis_report
+from harness.analysis.score_table import score_table
+from harness.errors import HarnessError
+from harness.planning.manifest import Manifest, cell_of, read_manifest
+from harness.records.job import BASELINE
+from harness.records.record import Record
+from harness.records.store import Store
+
+QUESTION = "Does better compression give better representations?"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Results:
+    """Everything that documents, charts and tables show; parts are computed when asked for.
+
+    Attributes:
+        stored: all records of the folder.
+        manifest: of the folder; None where there is none.
+        arrays: reader of the arrays beside a record.
+    """
+
+    stored: tuple[Record, ...]
+    manifest: Manifest | None
+    arrays: Arrays
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """One complete set: the manifest's newest, else the newest record of each cell."""
+        if self.manifest is None:
+            return _newest(self.stored)
+        keys = set(self.manifest.current.keys.values())
+        # A published folder has one set of records and names no keys.
+        return tuple(r for r in self.stored if not keys or r.key in keys)
+
+    @cached_property
+    def elsewhere(self) -> tuple[str, ...]:
+        """A sentence for each kind of records in the folder that are not in the set."""
+        keys = {record.key for record in self.records}
+        others = [record for record in self.stored if record.key not in keys]
+        current = {_question(record): record for record in self.records}
+        kinds = Counter(_kind(r, current.get(_question(r))) for r in others)
+        return tuple(
+            f"{n} more {'record is' if n == 1 else 'records are'} {kind}; not shown"
+            for kind, n in sorted(kinds.items())
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the suite, or of several."""
+        if self.manifest is not None:
+            return self.manifest.name
+        return ", ".join(sorted({record.job.suite for record in self.records}))
+
+    @property
+    def is_official(self) -> bool:
+        """Whether no record is of a run with --limit or --seed."""
+        return all(record.job.official for record in self.records)
+
+    @property
+    def draws(self) -> tuple[int, ...]:
+        """Draws that the records are of."""
+        return tuple(sorted({record.job.draw for record in self.records}))
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The score table, a row per score."""
+        return score_table(self.records)
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """Means over draws, a row per score of a compressor."""
+        return estimates(self.table)
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Families of compressors in a fixed order: it decides colour and shape."""
+        return tuple(sorted({r.job.subject.family for r in self.records} - {BASELINE}))
+
+    @cached_property
+    def leaderboards(self) -> tuple[Leaderboard, ...]:
+        """One of each data set, in the suite's order."""
+        datasets = self.manifest.datasets if self.manifest else ()
+        return leaderboards(self.records, self.estimates, datasets)
+
+    @cached_property
+    def ladders(self) -> pd.DataFrame:
+        """Checkpoints of networks, of `ladder_points`."""
+        return ladder_points(self.records)
+
+    @property
+    def test(self) -> Report | None:
+        """The preregistered test; None where nothing is registered, or it cannot be had."""
+        return self._test_or_reason[0]
+
+    @property
+    def why_untested(self) -> str:
+        """Why there is no test; "" where there is one."""
+        return self._test_or_reason[1]
+
+    @cached_property
+    def _test_or_reason(self) -> tuple[Report | None, str]:
+        if self.manifest is None:
+            return None, "no suite.json says what was preregistered"
+        if self.manifest.registration is None:
+            return None, f"the suite {self.name} preregisters no [hypothesis]; add one"
+        try:
+            return hypothesis_report(self.records, self.manifest, self.arrays), ""
+        except HarnessError as error:
+            return (
+                None,
+                f"the preregistered test needs more than these records: {error}",
+            )
+
+    @cached_property
+    def answer(self) -> tuple[str, ...]:
+        """The answer to the question in words: a sentence for each registered claim."""
+        test = self.test
+        if test is not None:
+            opening = QUESTION
+            if test.status == "exploratory":
+                opening += f" (Exploratory: {test.why}.)"
+            return (opening, *(claim.sentence for claim in test.claims))
+        if self.manifest is not None and self.manifest.registration is None:
+            return (undecided(self.leaderboards),)
+        return (QUESTION, f"Undecided: {self.why_untested}.")
+
+    @cached_property
+    def provenance(self) -> Mapping[str, str]:
+        """Facts that a reader needs to repeat the run, by their names."""
+        jobs = [record.job for record in self.records]
+        versions = {f"{k} {v}" for j in jobs for k, v in j.subject.versions.items()}
+        machines = {
+            f"Python {record.environment.python}, {record.environment.cores} cores"
+            for record in self.records
+        }
+        facts = {
+            "suite": self.name,
+            "seeds": ", ".join(map(str, sorted({job.seed for job in jobs}))),
+            "machine": "; ".join(sorted(machines)),
+            "libraries": ", ".join(sorted(versions)),
+            "records": str(len(self.records)),
+        }
+        run = self.manifest.current if self.manifest else None
+        if run is not None:
+            facts |= {
+                "command": run.command,
+                "date": run.date,
+                "bitprobe": run.version,
+            }
+        return {name: fact for name, fact in facts.items() if fact}
+
+
+def results_of(store: Store) -> Results:
+    """Return the results of a run folder, or of a published one.
+
+    Raises:
+        StoreError: there are no records, or what is there is damaged.
+    """
+    return Results(
+        stored=tuple(store.read_all()),
+        manifest=read_manifest(store.folder),
+        arrays=store.read_arrays,
+    )
+
+
+def _question(record: Record) -> tuple[str, str]:
+    """Return the question that a record answers: its cell and the task's parameters."""
+    return cell_of(record.job), repr(sorted(record.job.parameters.items()))
+
+
+def _newest(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return one record for each question; official ones go before others."""
+    candidates: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        candidates[_question(record)].append(record)
+    newest = (
+        max(group, key=lambda r: (r.job.official, r.job.version, r.key))
+        for group in candidates.values()
+    )
+    return tuple(sorted(newest, key=lambda record: record.key))
+
+
+def _kind(record: Record, current: Record | None) -> str:
+    """Return in words how a record differs from the current one of the same question."""
+    if current is None:
+        return "outside the cells that the run plans"
+    job, now = record.job, current.job
+    caps = (job.n_train, job.n_test, job.seed)
+    if caps != (now.n_train, now.n_test, now.seed):
+        return "of other caps or another seed (--limit, --seed)"
+    if job.version != now.version:
+        return "of another version of their task"
+    return "of another version of their plugin, its libraries or its data"
