@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from harness.run.isolate import Server
+from harness.run.messages import Request
 
 N_FORKS, N_STARTS = 50, 3
 WARM_UP = 3
@@ -34,14 +35,14 @@ def fork_seconds() -> list[float]:
     seconds = []
     with tempfile.TemporaryDirectory() as folder, Server() as server:
         for i in range(WARM_UP + N_FORKS):
-            request = {
-                "id": str(i),
-                "stage": "nothing",
-                "scratch": folder,
-                "log": str(Path(folder, "log")),
-                "timeout_seconds": 60,
-                "memory_bytes": 1 << 32,
-            }
+            request = Request(
+                id=str(i),
+                stage="nothing",
+                scratch=folder,
+                log=str(Path(folder, "log")),
+                timeout_seconds=60,
+                memory_bytes=1 << 32,
+            )
             start = time.perf_counter()
             server.submit(request)
             server.wait()

@@ -21,3 +21,11 @@ def write_atomic(path: Path, data: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove parts of files whose writer was killed; those of living writers stay."""
+    for part in folder.glob(".*.part"):
+        pid = part.name.split(".")[-2]
+        if not Path("/proc", pid).exists():
+            part.unlink(missing_ok=True)

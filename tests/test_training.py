@@ -23,9 +23,10 @@ from harness.contract.registry import load_registry
 from harness.data.load import load_dataset
 from harness.planning.plan import Selection, plan
 from harness.planning.suite import load_suite
-from harness.records.job import Job, to_json
+from harness.records.job import Job
 from harness.records.store import Store
 from harness.run import runner, worker
+from harness.run.messages import Request, Result, read_result, to_line
 
 BITPROBE = Path(sys.executable).parent / "bitprobe"
 REGISTRY = load_registry()
@@ -134,18 +135,21 @@ def fits(suite: Path) -> list[Job]:
     return [job for job in planned.jobs if job.task == "fit"]
 
 
-def asked(suite: Path, folder: Path) -> dict[str, Any]:
-    """Return what the child that fits the ladder is asked."""
-    ladder = [to_json(job) for job in fits(suite)]
+def request_of(suite: Path, folder: Path) -> Request:
+    """Return the request to the child that fits the ladder."""
+    ladder = tuple(fits(suite))
     (folder / "scratch").mkdir(parents=True)
-    return {
-        "job": ladder[0],
-        "ladder": ladder,
-        "stage": "task",
-        "artifact_bits": 0.0,
-        "store": str(folder / "store"),
-        "scratch": str(folder / "scratch"),
-    }
+    return Request(
+        id="fit",
+        stage="fit",
+        job=ladder[0],
+        ladder=ladder,
+        store=str(folder / "store"),
+        scratch=str(folder / "scratch"),
+        log="",
+        timeout_seconds=0,
+        memory_bytes=0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -177,11 +181,12 @@ KILLED_AT_STEP = """
 import json, os, signal, sys
 from harness import Watch
 from harness.run import runner, worker
+from harness.run.messages import read_request
 def told(step, *_):
     if step == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
 worker.Watch = lambda **given: Watch(**given, progress=told, every_seconds=0)
-worker.perform(json.loads(sys.argv[1]))
+worker.perform(read_request(sys.argv[1]))
 """
 
 
@@ -190,7 +195,7 @@ def killed(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the store of a fit that SIGKILL ended in step 30, after the first rung."""
     folder = tmp_path_factory.mktemp("killed")
     Store(folder / "store").open()
-    request = json.dumps(asked(suite, folder))
+    request = to_line(request_of(suite, folder)).decode()
     code = [sys.executable, "-c", KILLED_AT_STEP, request, "30"]
     ended = subprocess.run(code, check=False, capture_output=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
@@ -207,7 +212,7 @@ class Fitted:
     """What fitting found, and the steps that it took."""
 
     steps: Sequence[int]
-    result: dict[str, Any]
+    result: Result
 
 
 def fit_again(suite: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Fitted:
@@ -217,10 +222,10 @@ def fit_again(suite: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Fitt
         "Watch",
         lambda **given: Watch(**given, progress=lambda step, *_: steps.append(step)),
     )
-    request = asked(suite, store.parent)
+    request = request_of(suite, store.parent)
     worker.perform(request)
-    result = json.loads(Path(request["scratch"], "result.json").read_text())
-    assert result["status"] == "done", result
+    result = read_result(Path(request.scratch, "result.json").read_bytes())
+    assert result.status == "done", result
     return Fitted(steps, result)
 
 
@@ -235,7 +240,7 @@ def test_a_killed_fit_goes_on_and_ends_as_if_undisturbed(
     found = fit_again(suite, store, monkeypatch)
     assert step == 29
     assert found.steps == list(range(30, RUNGS[1] + 1))
-    assert found.result["seconds_before"] == seconds > 0
+    assert found.result.seconds_before == seconds > 0
     assert artifacts(store) == artifacts(undisturbed)
     assert first.stat().st_mtime_ns == before.st_mtime_ns
     assert not checkpoint.exists()
@@ -248,7 +253,7 @@ def test_a_rung_that_was_lost_is_trained_again_from_nothing(
     shutil.rmtree(first)
     found = fit_again(suite, store, monkeypatch)
     assert found.steps == list(range(1, RUNGS[1] + 1))
-    assert found.result["seconds_before"] == 0
+    assert found.result.seconds_before == 0
     assert artifacts(store) == artifacts(undisturbed)
 
 

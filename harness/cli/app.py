@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(runs.run_suite)
+app.command("judge")(runs.judge)
 app.command("report")(runs.report)
 app.command("hypothesis")(runs.hypothesis)
 app.command("joint")(runs.joint)

@@ -86,6 +86,17 @@ def run_suite(  # noqa: PLR0913  (these are the options)
     raise typer.Exit(run_and_report(suite, selection, options))
 
 
+def judge(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+    *,
+    jobs: Annotated[int, typer.Option("-j", min=1, help="jobs at a time")] = 2,
+) -> None:
+    """Compute scores anew from what a run measured, without running it again."""
+    from harness.commands.run import judge_and_report
+
+    raise typer.Exit(judge_and_report(folder, n_jobs=jobs))
+
+
 def report(
     folder: Path,
     output_format: Annotated[Format, typer.Option("--format")] = Format.table,

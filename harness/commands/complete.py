@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.atomic import write_atomic
 from harness.contract.compressor import Compressor
 from harness.data.dataset import subset
-from harness.data.fetch import write_atomic
 from harness.data.load import load_dataset
 from harness.errors import DatasetError, StoreError
 from harness.report.gallery import continuation_table, gallery_caption, gallery_png
 from harness.tasks import completion
+from harness.tasks.evaluate import evaluate
 from harness.tasks.task import Inputs
 
 
@@ -41,14 +42,8 @@ def complete(
     dataset = subset(load_dataset(name), n_train=None, n_test=None, seed=seed)
     if not dataset.test.samples:
         raise DatasetError(f"{name} has no test samples to complete")
-    inputs = Inputs(
-        unfitted=compressor,
-        fitted=compressor,
-        artifact_bits=0.0,
-        dataset=dataset,
-        seed=seed,
-    )
-    outcome = completion.run(inputs, parameters)
+    inputs = Inputs(unfitted=compressor, fitted=compressor, dataset=dataset, seed=seed)
+    outcome = evaluate(completion.TASK, inputs, parameters)
     is_image = dataset.shape is not None
     words = gallery_caption if is_image else continuation_table
     made = (

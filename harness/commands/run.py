@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import shlex
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,20 +25,23 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from harness.analysis.score_table import frame
-from harness.commands.report import answers
+import harness
+from harness.analysis.score_table import score_table
 from harness.conformance import check_target
-from harness.contract.registry import load_registry
+from harness.contract.compressor import spec_of
+from harness.contract.registry import Registry, load_registry
 from harness.data.load import load_dataset
-from harness.errors import DatasetError, UnavailableError
+from harness.errors import DatasetError, HarnessError, StoreError, UnavailableError
+from harness.planning.manifest import RunSet, now, record_run
 from harness.planning.plan import Plan, Selection, plan
-from harness.planning.preregistration import register
 from harness.planning.suite import Suite, load_suite
-from harness.records.job import FIT, Job
+from harness.records.job import Job
 from harness.records.store import Store
 from harness.report.terminal import print_tables, wide_console
 from harness.run import order, runner
 
+JUDGE_TIMEOUT_SECONDS = 3600.0
+JUDGE_MEMORY_BYTES = 8 << 30
 _MARKS = {
     "passed": "passed",
     "failed": "[bold red]FAILED[/]",
@@ -63,15 +70,16 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     """
     suite = load_suite(name)
     check_device(options.device)
-    planned = plan(suite, load_registry(options.plugins_dir), selection)
+    registry = load_registry(options.plugins_dir)
+    planned = plan(suite, registry, selection)
     store = Store(options.output)
     store.open()
-    planned = _without_what_cannot_be_had(planned, suite, selection)
-    if selection.is_official:
-        register(store.folder, suite.hypothesis)
+    planned = _with_available_data(planned, suite, selection)
+    this_run = _this_run(selection)
+    record_run(store.folder, suite, planned.jobs, this_run, _spelling(registry))
     todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
-    others = {n for job in todo for n in job.parameters.get("others", ())}
-    fetch_all(sorted({job.dataset for job in todo} | others))
+    foreign = {n for job in todo for n in job.parameters.get("others", ())}
+    fetch_all(sorted({job.dataset for job in todo} | foreign))
     started = time.perf_counter()
     if todo:
         _run(todo, store, _limits(suite, options))
@@ -86,26 +94,48 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     return code
 
 
+def _this_run(selection: Selection) -> RunSet:
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    return RunSet(
+        limit=selection.limit,
+        seed=selection.seed,
+        command=shlex.join(["bitprobe", *sys.argv[1:]]),
+        date=now(),
+        version=harness.__version__,
+        machine=f"Python {platform.python_version()}, {machine}",
+    )
+
+
+def _spelling(registry: Registry) -> Callable[[str], str]:
+    """Return a function that gives the form of a spec that records have."""
+
+    def shortest(spec: str) -> str:
+        try:
+            return spec_of(registry.parse(spec))
+        except HarnessError:
+            return spec  # of a plugin that is not here: its records may still match
+
+    return shortest
+
+
 def _cpu_seconds(jobs: Sequence[Job], store: Store) -> float:
-    """Return what the children of these jobs took; rungs of a ladder share one child."""
+    """Return CPU seconds of the children of these jobs; rungs of a ladder share one child."""
     total, ladders = 0.0, set()
     for job in jobs:
         record = store.read(job.key)
         if record is None or (job.ladder and job.ladder in ladders):
             continue
         ladders.add(job.ladder)
-        cost = record["cost"]
-        total += cost.get("cpu_seconds", 0.0) + cost.get("decode_cpu_seconds", 0.0)
+        total += record.cost.total_cpu_seconds
     return total
 
 
-def _without_what_cannot_be_had(
-    planned: Plan, suite: Suite, selection: Selection
-) -> Plan:
+def _with_available_data(planned: Plan, suite: Suite, selection: Selection) -> Plan:
     """Return the plan less optional data sets that cannot be fetched, and say so."""
     lacking = set()
     for row in suite.datasets:
-        if not row.optional or selection.datasets:  # what is asked for is not optional
+        # A data set that the user names is not optional.
+        if not row.optional or selection.datasets:
             continue
         try:
             load_dataset(row.name)
@@ -118,6 +148,45 @@ def _without_what_cannot_be_had(
             pair for pair in planned.refused if pair[0].dataset not in lacking
         ),
     )
+
+
+def judge_and_report(folder: Path, *, n_jobs: int) -> int:
+    """Compute the scores of a run folder anew from its measurements, and say what changed.
+
+    Returns:
+        0, or 1 if a record could not be judged.
+
+    Raises:
+        UsageError: there are no records, or none whose measurements are there.
+    """
+    store = Store(folder)
+    records = [record for record in store.read_all() if not record.is_fit]
+    measured = [r for r in records if runner.has_measurements(r, store)]
+    if not measured:
+        raise StoreError(
+            f"{folder} holds no measurements to judge; run its suite, published folders "
+            "have records only"
+        )
+    store.open()
+    limits = runner.Limits(
+        n_jobs=n_jobs,
+        timeout_seconds=JUDGE_TIMEOUT_SECONDS,
+        memory_bytes=JUDGE_MEMORY_BYTES,
+    )
+    fetch_all(sorted({record.job.dataset for record in measured}))
+    started = time.perf_counter()
+    with _Bar({record.key: 1.0 for record in measured}) as bar:
+        runner.judge(measured, store, limits, bar.ended)
+    after = {record.key: record for record in store.read_all()}
+    changed = sum(after[record.key].scores != record.scores for record in measured)
+    failed = sum(after[record.key].is_failed for record in measured)
+    wide_console().print(
+        f"{len(measured)} of {len(records)} records judged in "
+        f"{time.perf_counter() - started:,.0f} s, {changed} with other scores, "
+        f"{failed} failed; in {folder}",
+        highlight=False,
+    )
+    return 1 if failed else 0
 
 
 def check_device(device: str) -> None:
@@ -243,19 +312,17 @@ class _Bar:
 
 
 def _report(planned: Plan, suite: Suite, store: Store, n_new: int) -> int:
-    records = [store.read(job.key) for job in planned.jobs]
-    found = [record for record in records if record is not None]
+    stored = [store.read(job.key) for job in planned.jobs]
+    records = [record for record in stored if record is not None]
     console = wide_console()
-    print_tables(frame(found), console)
-    for sentence in answers(found, suite, store):
-        console.print(sentence, style="bold", highlight=False)
+    print_tables(score_table(records), console)
     for job, reason in planned.refused:
         console.print(f"{job.subject.spec} on {job.dataset}: {reason}", highlight=False)
-    failed = [r for r in found if r["status"] not in ("done", "not_applicable")]
-    n_fits = sum(record["job"]["task"] == FIT for record in found)
+    n_failed = sum(record.is_failed for record in records)
+    n_fits = sum(record.is_fit for record in records)
     console.print(
-        f"{len(found)} records ({n_fits} fits), {n_new} of them new, "
-        f"{len(failed)} failed; in {store.folder}",
+        f"{len(records)} records ({n_fits} fits), {n_new} of them new, "
+        f"{n_failed} failed; in {store.folder}",
         highlight=False,
     )
-    return 1 if failed or planned.refused else 0
+    return 1 if n_failed or planned.refused else 0

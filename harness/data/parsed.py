@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.atomic import write_atomic
 from harness.data.card import Card
 from harness.data.dataset import Dataset, Split
-from harness.data.fetch import cache_folder, write_atomic
+from harness.data.fetch import cache_folder
 from harness.data.source import described
 from harness.errors import DatasetError
 

@@ -12,7 +12,7 @@ from harness.data.card import Card, load_card
 from harness.errors import SuiteError
 from harness.planning.selection import Roster, Selection, select_rows
 from harness.planning.specs import Configuration
-from harness.planning.subject import subject_of
+from harness.planning.subject import planned_subject
 from harness.planning.suite import DatasetRow, Suite, TaskRow
 from harness.records.job import BASELINE, FIT, Job, Subject
 from harness.tasks.catalog import BASELINE_VERSION, FIT_VERSION, TASKS
@@ -139,7 +139,7 @@ def _jobs_of(
     """Yield the jobs of one compressor on one data set, each fit before its readers."""
     if configuration.compressor is None:
         return
-    subject = subject_of(configuration.compressor, registry, cell.card)
+    subject = planned_subject(configuration.compressor, registry, cell.card)
     for row in rows:
         task = TASKS[row.name]
         job = cell.job(task.name, task.version, subject, row)

@@ -4,46 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any
 
-from harness.contract.compressor import (
-    Codec,
-    Compressor,
-    Stepwise,
-    hyperparameters,
-    spec_of,
-)
+from harness.contract.compressor import Compressor, spec_of
 from harness.contract.registry import Registry, versions_of
 from harness.data.card import Card
-from harness.records.job import Subject
+from harness.records.job import Subject, subject_of
 
 CARD_FIELDS = ("shape", "levels")
-BYTE_VALUES = 256
 
 
-def subject_of(compressor: Compressor, registry: Registry, card: Card) -> Subject:
+def planned_subject(compressor: Compressor, registry: Registry, card: Card) -> Subject:
     """Return the subject of an unfitted compressor on the data set of a card."""
     entry = registry.find(compressor.name)
-    # The spec stays as short as in the suite; fields and window are those on this data set.
-    on_dataset = with_card_fields(compressor, card)
-    return Subject(
+    return replace(
+        subject_of(with_card_fields(compressor, card)),
+        # The spec stays as short as in the suite; fields are those on this data set.
         spec=spec_of(compressor),
-        name=compressor.name,
-        family=compressor.family,
-        fields=hyperparameters(on_dataset),
         plugin=entry.origin,
         source_hash=entry.source_hash,
         versions=versions_of(type(compressor)),
-        prior_bytes=compressor.prior_bytes,
-        determinism=compressor.determinism,
-        needs=tuple(sorted(compressor.needs)),
-        kind=_kind(compressor),
-        route=on_dataset.route,
-        window=on_dataset.window,
-        alphabet=on_dataset.alphabet
-        if isinstance(on_dataset, Stepwise)
-        else BYTE_VALUES,
-        ladder_field=compressor.ladder_field or "",
     )
 
 
@@ -56,9 +36,3 @@ def with_card_fields(compressor: Compressor, card: Card) -> Compressor:
     }
     values: Mapping[str, Any] = {name: getattr(card, name) for name in open_fields}
     return replace(compressor, **values)
-
-
-def _kind(compressor: Compressor) -> Literal["codec", "model", "other"]:
-    if isinstance(compressor, Codec):
-        return "codec"
-    return "model" if isinstance(compressor, Stepwise) else "other"

@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from harness.contract.compressor import CONTRACT_VERSION
+from harness.contract.compressor import (
+    CONTRACT_VERSION,
+    Codec,
+    Compressor,
+    Stepwise,
+    hyperparameters,
+    spec_of,
+)
 
 FIT = "fit"
 BASELINE = "baseline"
@@ -99,6 +106,29 @@ class Job:
     def cell(self) -> str:
         """The name of this cell for people and for guesses of time; never a file name."""
         return f"{self.task} {self.subject.spec} {self.dataset}"
+
+
+def subject_of(compressor: Compressor) -> Subject:
+    """Return the description of a compressor, without where its plugin stands."""
+    kind: Literal["codec", "model", "other"] = "other"
+    if isinstance(compressor, Codec):
+        kind = "codec"
+    elif isinstance(compressor, Stepwise):
+        kind = "model"
+    return Subject(
+        spec=spec_of(compressor),
+        name=compressor.name,
+        family=compressor.family,
+        fields=hyperparameters(compressor),
+        prior_bytes=compressor.prior_bytes,
+        determinism=compressor.determinism,
+        needs=tuple(sorted(compressor.needs)),
+        kind=kind,
+        route=compressor.route,
+        window=compressor.window,
+        alphabet=compressor.alphabet if isinstance(compressor, Stepwise) else 256,
+        ladder_field=compressor.ladder_field or "",
+    )
 
 
 def to_json(job: Job) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
@@ -77,6 +78,7 @@ class Record:
         reason: why it has no scores, one line.
         artifact_bits: weight of what a fit learned; None for other jobs.
         judge_version: of the task's judge that computed the scores.
+        date: UTC, ISO 8601, when it was measured.
     """
 
     key: str
@@ -87,6 +89,7 @@ class Record:
     scores: tuple[Score, ...] = ()
     artifact_bits: float | None = None
     judge_version: int = 1
+    date: str = ""
     cost: Cost = field(default_factory=Cost)
     environment: Environment = field(default_factory=Environment)
 
@@ -116,7 +119,7 @@ class Record:
         return values | {
             "format": RECORD_FORMAT,
             "job": asdict(self.job),
-            "scores": [_score_json(score) for score in self.scores],
+            "scores": [score_to_json(score) for score in self.scores],
             "cost": _changed(self.cost),
             "environment": asdict(self.environment),
         }
@@ -141,7 +144,7 @@ def record_from_json(values: Mapping[str, Any], origin: str = "a record") -> Rec
         )
     given = {name: value for name, value in values.items() if name != "format"}
     try:
-        record: Record = _adapter().validate_python(given)
+        record: Record = _adapter(Record).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -166,11 +169,32 @@ def read_record(text: str | bytes, origin: str = "a record") -> Record:
     return record_from_json(values, origin)
 
 
+def score_from_json(values: Mapping[str, Any]) -> Score:
+    """Return the score that `score_to_json` wrote, checked.
+
+    Raises:
+        StoreError: it is none, or its value is not finite.
+    """
+    from pydantic import ValidationError
+
+    try:
+        score: Score = _adapter(Score).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(
+            f"a score is not legal: {where}: {first['msg'].lower()}"
+        ) from error
+    if not math.isfinite(score.value):
+        raise StoreError(f"a score is not legal: {score.name} is {score.value}")
+    return score
+
+
 @cache
-def _adapter() -> Any:
+def _adapter(kind: type) -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Record)
+    return TypeAdapter(kind)
 
 
 def _changed(value: Any) -> dict[str, Any]:
@@ -179,7 +203,8 @@ def _changed(value: Any) -> dict[str, Any]:
     return {name: given for name, (given, default) in pairs.items() if given != default}
 
 
-def _score_json(score: Score) -> dict[str, Any]:
+def score_to_json(score: Score) -> dict[str, Any]:
+    """Return a score as plain values, fields at their defaults left out."""
     values = _changed(score)
     if score.variant != Variant():
         values["variant"] = _changed(score.variant)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.atomic import write_atomic
+from harness.atomic import remove_leftovers, write_atomic
 from harness.errors import StoreError
 from harness.records.record import RECORD_FORMAT, Record, read_record, record_from_json
 
@@ -47,6 +47,7 @@ class Store:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder / "scratch"):
                 pass
+            remove_leftovers(self.folder / "records")
         except (NotADirectoryError, FileExistsError) as error:
             raise StoreError(
                 f"{self.folder} is a file; give a folder with --output"

@@ -1,16 +1,15 @@
-"""The client of the fork server: requests in, outcomes out, nothing left running."""
+"""Client of the fork server: requests in, outcomes out, nothing left running."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from harness.errors import HarnessError
+from harness.run.messages import Outcome, Request, read_outcome, to_line
 
 # One thread each: jobs share the cores, and two threads on a busy core are far slower.
 _ONE_THREAD = {
@@ -29,7 +28,8 @@ class Server:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.run.server"],
+            # -P: nothing is imported from the folder that the user happens to be in.
+            [sys.executable, "-P", "-m", "harness.run.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=self._environment,
@@ -49,15 +49,19 @@ class Server:
         if self._process.stdout:
             self._process.stdout.close()
 
-    def submit(self, request: Mapping[str, Any]) -> None:
-        """Send a request: id, stage, log, timeout_seconds, memory_bytes and its own fields."""
+    def submit(self, request: Request) -> None:
+        """Send a request.
+
+        Raises:
+            HarnessError: the server is not running.
+        """
         if self._process.stdin is None:
             raise HarnessError("the fork server is not running")
-        self._process.stdin.write(json.dumps(dict(request)).encode() + b"\n")
+        self._process.stdin.write(to_line(request))
         self._process.stdin.flush()
 
-    def wait(self) -> dict[str, Any]:
-        """Return the next outcome: id, verdict, exit_code, seconds and peak memory.
+    def wait(self) -> Outcome:
+        """Return the next outcome.
 
         Raises:
             HarnessError: the server ended.
@@ -65,4 +69,4 @@ class Server:
         line = self._process.stdout.readline() if self._process.stdout else b""
         if not line:
             raise HarnessError("the fork server ended; run again to resume")
-        return dict(json.loads(line))
+        return read_outcome(line)

@@ -1,12 +1,13 @@
-"""Which job next: longest first, by what the same cell took before on this machine."""
+"""Order of jobs: longest first, by the time that the same cell took on this machine."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 
+from harness.atomic import write_atomic
 from harness.data.card import load_card
-from harness.data.fetch import cache_folder, write_atomic
+from harness.data.fetch import cache_folder
 from harness.records.job import FIT, Job
 from harness.records.store import Store
 
@@ -36,8 +37,8 @@ def longest_first(jobs: Sequence[Job], seconds: Sequence[float]) -> list[Job]:
 def read_history() -> dict[str, float]:
     """Return seconds by cell, empty on a new machine."""
     try:
-        found = json.loads((cache_folder() / HISTORY_FILE).read_text())
-        return {str(cell): float(seconds) for cell, seconds in found.items()}
+        seconds_by_cell = json.loads((cache_folder() / HISTORY_FILE).read_text())
+        return {str(cell): float(seconds) for cell, seconds in seconds_by_cell.items()}
     except (OSError, ValueError, AttributeError):
         return {}  # it only guides the order; without it jobs are guessed by size
 
@@ -47,10 +48,8 @@ def remember(jobs: Sequence[Job], store: Store) -> None:
     history = read_history()
     for job in jobs:
         record = store.read(job.key)
-        if record and "wall_seconds" in record["cost"]:
-            cost = record["cost"]
-            wall = cost["wall_seconds"] + cost.get("decode_wall_seconds", 0.0)
-            history[job.cell] = round(wall, 3)
+        if record and record.cost.total_wall_seconds:
+            history[job.cell] = round(record.cost.total_wall_seconds, 3)
     text = json.dumps(history, sort_keys=True, indent=0)
     cache_folder().mkdir(parents=True, exist_ok=True)
     write_atomic(cache_folder() / HISTORY_FILE, text.encode())

@@ -1,27 +1,40 @@
-"""Run the jobs of a plan: skip what is known, keep the cores busy, write records."""
+"""Runner: skips jobs whose outcome is known, keeps the cores busy, writes records.
+
+A job goes through stages, each in a child process of its own: fit; or measure, decode
+(where codes were written) and judge.
+"""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.records.job import FIT, Job, to_json
+from harness.errors import HarnessError
+from harness.planning.manifest import now
+from harness.records.job import BASELINE, FIT, Job
+from harness.records.record import Cost, Environment, Record, Status, score_from_json
+from harness.records.record import Stage as RecordStage
+from harness.records.score import Score
 from harness.records.store import Store
+from harness.run.codes import write_code_files
 from harness.run.isolate import Server
+from harness.run.messages import Outcome, Request, Result, Stage, read_result
+from harness.run.worker import ARRAYS, FACTS, JUDGED
+from harness.tasks.catalog import TASKS
 
 Progress = Callable[[Job, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How many jobs at a time, what one may use, and where networks run."""
+    """Number of jobs at a time, what one may use, and the device of networks."""
 
     n_jobs: int
     timeout_seconds: float
@@ -31,16 +44,19 @@ class Limits:
 
 @dataclass
 class _Running:
-    """A job in flight: which stage, where, and what the first stage found.
+    """A job in flight: its stage and that stage's folder, its scratch, its cost so far.
 
     A fit may be one of a ladder: then one child trains all the rungs, lowest first.
     """
 
     job: Job
     scratch: Path
-    ladder: list[Job] = field(default_factory=list)
-    measured: dict[str, Any] = field(default_factory=dict)
-    cost: dict[str, float] = field(default_factory=dict)
+    folder: Path = Path()
+    stage: Stage = "measure"
+    ladder: tuple[Job, ...] = ()
+    cost: dict[str, Any] = field(default_factory=dict)
+    artifact_bits: float = 0.0
+    before: Record | None = None
 
 
 def remaining(jobs: Sequence[Job], store: Store, *, retry_failed: bool) -> list[Job]:
@@ -48,21 +64,22 @@ def remaining(jobs: Sequence[Job], store: Store, *, retry_failed: bool) -> list[
     todo: dict[str, Job] = {}
     for job in jobs:
         record = store.read(job.key)
-        if record is None or not _is_ended(
-            job, record, store, retry_failed=retry_failed
-        ):
+        if record is None or not _is_ended(record, store, retry_failed=retry_failed):
             todo[job.key] = job
     return list(todo.values())
 
 
-def _is_ended(
-    job: Job, record: Mapping[str, Any], store: Store, *, retry_failed: bool
-) -> bool:
-    if record["status"] not in ("done", "not_applicable"):
+def _is_ended(record: Record, store: Store, *, retry_failed: bool) -> bool:
+    if record.status == "unavailable":
+        # The key does not hold what was missing: the plan says it is there now.
+        return False
+    if record.is_failed:
         return not retry_failed
     # A fit is worth nothing without what it learned.
-    lost = job.task == FIT and record["status"] == "done"
-    return not (lost and not store.artifact(job.key).is_dir())
+    is_lost = (
+        record.is_fit and record.is_done and not store.artifact(record.key).is_dir()
+    )
+    return not is_lost
 
 
 def run(jobs: Sequence[Job], store: Store, limits: Limits, progress: Progress) -> None:
@@ -78,8 +95,28 @@ def run(jobs: Sequence[Job], store: Store, limits: Limits, progress: Progress) -
         _Loop(server, store, limits, progress, Path(scratch)).run(jobs)
 
 
+def judge(
+    records: Sequence[Record], store: Store, limits: Limits, progress: Progress
+) -> None:
+    """Compute the scores of records anew from what was measured; nothing is measured again.
+
+    Args:
+        records: done, of readouts or baselines, whose measurements are in the store.
+        store: where they stand, and where the new records go.
+        limits: as in `run`.
+        progress: called with each job and its status.
+    """
+    with (
+        Server(limits.device) as server,
+        tempfile.TemporaryDirectory(dir=store.folder / "scratch") as scratch,
+    ):
+        loop = _Loop(server, store, limits, progress, Path(scratch))
+        loop.before = {record.key: record for record in records}
+        loop.run([record.job for record in records])
+
+
 class _Loop:
-    """The state of one run."""
+    """State of one run."""
 
     def __init__(
         self,
@@ -93,6 +130,7 @@ class _Loop:
         self.progress, self.scratch = progress, scratch
         self.running: dict[str, _Running] = {}
         self.waiting: list[Job] = []
+        self.before: dict[str, Record] = {}
 
     def run(self, jobs: Sequence[Job]) -> None:
         # Timings never mix with parallel load: jobs that measure time come last, alone.
@@ -100,150 +138,203 @@ class _Loop:
         while self.waiting or self.running:
             while self._has_room() and self._start_next():
                 pass
-            self._advance(self.server.wait())
+            if self.running:
+                self._advance(self.server.wait())
 
     def _has_room(self) -> bool:
-        if any(one.job.alone for one in self.running.values()):
+        if any(running.job.alone for running in self.running.values()):
             return False
         return len(self.running) < self.limits.n_jobs
 
     def _start_next(self) -> bool:
         """Start the first job that may start now; say whether there was one."""
         open_fits = {job.key for job in self.waiting if job.task == FIT}
-        open_fits |= {job.key for one in self.running.values() for job in one.ladder}
+        open_fits |= {
+            job.key for running in self.running.values() for job in running.ladder
+        }
         for index, job in enumerate(self.waiting):
             if job.fit_key in open_fits or (job.alone and self.running):
                 continue
             del self.waiting[index]
-            fit = self.store.read(job.fit_key) if job.fit_key else None
-            if fit and fit["status"] != "done":
-                self._finish(
-                    _Running(job=job, scratch=self.scratch),
-                    {"status": fit["status"], "reason": f"its fit: {fit['reason']}"},
-                )
-                return True
-            self._start(job, (fit or {}).get("artifact_bits") or 0.0)
+            self._start(job)
             return True
         return False
 
-    def _start(self, job: Job, artifact_bits: float) -> None:
+    def _start(self, job: Job) -> None:
         scratch = self.scratch / job.key
-        scratch.mkdir()
-        ladder = [job] if job.task == FIT else []
-        if job.ladder:
-            rungs = [one for one in self.waiting if one.ladder == job.ladder]
-            self.waiting = [one for one in self.waiting if one.ladder != job.ladder]
-            ladder = sorted([job, *rungs], key=lambda one: one.rung)
-        self.running[job.key] = _Running(job=job, ladder=ladder, scratch=scratch)
-        extra = {
-            "job": to_json(job),
-            "ladder": [to_json(one) for one in ladder],
-            "artifact_bits": artifact_bits,
-        }
-        self._submit(job, scratch, "task", extra)
-
-    def _submit(
-        self, job: Job, scratch: Path, stage: str, extra: Mapping[str, Any]
-    ) -> None:
-        self.server.submit(
-            {
-                "id": job.key,
-                "stage": stage,
-                "scratch": str(scratch.resolve()),
-                "log": str((scratch / f"{stage}.log").resolve()),
-                "store": str(self.store.folder.resolve()),
-                "timeout_seconds": self.limits.timeout_seconds,
-                "memory_bytes": self.limits.memory_bytes,
-                **extra,
-            }
-        )
-
-    def _advance(self, outcome: Mapping[str, Any]) -> None:
-        """Take what a child left: go on to decoding, or finish the job."""
-        one = self.running[outcome["id"]]
-        result = _result(outcome, one.scratch)
-        costs = {k: outcome[k] for k in ("wall_seconds", "cpu_seconds", "peak_bytes")}
-        if one.measured:
-            one.cost.update({f"decode_{name}": value for name, value in costs.items()})
-            self._finish(one, _judge(one.measured, result))
-            return
-        # What a training took before it was interrupted belongs to it.
-        costs["cpu_seconds"] += result.get("seconds_before", 0.0)
-        one.cost.update(costs)
-        if not result.get("expected"):
-            self._finish(one, result)
-            return
-        one.measured = result
-        decoder = one.scratch / "decode"
-        decoder.mkdir()
-        for name in ("codes", "artifact"):
-            (one.scratch / name).rename(decoder / name)
-        subject = one.job.subject
-        extra = {"plugin": subject.plugin, "name": subject.name}
-        one.scratch = decoder
-        self._submit(
-            one.job, decoder, "decode", {**extra, "fields": dict(subject.fields)}
-        )
-
-    def _finish(self, one: _Running, result: Mapping[str, Any]) -> None:
-        weights = result.get("artifact_bits", {})
-        for job in one.ladder or [one.job]:
-            self.store.write(
-                job.key, _record(job, result, one.cost, weights.get(job.key))
+        running = _Running(job=job, scratch=scratch, before=self.before.get(job.key))
+        fit = self.store.read(job.fit_key) if job.fit_key else None
+        if fit and not fit.is_done and running.before is None:
+            self._finish(
+                running, Result(status=fit.status, reason=f"its fit: {fit.reason}")
             )
-            self.progress(job, str(result["status"]))
-        if self.running.pop(one.job.key, None):
-            shutil.rmtree(self.scratch / one.job.key, ignore_errors=True)
+            return
+        running.artifact_bits = (fit.artifact_bits if fit else 0.0) or 0.0
+        scratch.mkdir()
+        self.running[job.key] = running
+        if job.task == FIT:
+            running.ladder = self._rungs(job)
+            self._submit(running, "fit", scratch)
+        elif job.task == BASELINE or running.before is not None:
+            self._submit(running, "judge", scratch)
+        else:
+            self._submit(running, "measure", scratch)
+
+    def _rungs(self, job: Job) -> tuple[Job, ...]:
+        """Return all waiting fits of the ladder of this one; they wait no more."""
+        if not job.ladder:
+            return (job,)
+        rungs = [other for other in self.waiting if other.ladder == job.ladder]
+        self.waiting = [other for other in self.waiting if other.ladder != job.ladder]
+        return tuple(sorted([job, *rungs], key=lambda rung: rung.rung))
+
+    def _submit(self, running: _Running, stage: Stage, folder: Path) -> None:
+        """Send a stage of a job to the fork server; `folder` is its child's scratch."""
+        running.stage, running.folder, job = stage, folder, running.job
+        is_decoding = stage == "decode"
+        measured = running.scratch / "measured"
+        if running.before is not None:
+            measured = self.store.measured(job.key)
+        request = Request(
+            id=job.key,
+            stage=stage,
+            scratch=str(folder.resolve()),
+            log=str((running.scratch / f"{stage}.log").resolve()),
+            timeout_seconds=self.limits.timeout_seconds,
+            memory_bytes=self.limits.memory_bytes,
+            # A decoder learns nothing of the run: not its data, not its folder.
+            store="" if is_decoding else str(self.store.folder.resolve()),
+            job=None if is_decoding else job,
+            ladder=running.ladder if stage == "fit" else (),
+            artifact_bits=running.artifact_bits,
+            plugin=job.subject.plugin if is_decoding else "",
+            name=job.subject.name if is_decoding else "",
+            fields=dict(job.subject.fields) if is_decoding else {},
+            measured="" if is_decoding else str(measured.resolve()),
+        )
+        self.server.submit(request)
+
+    def _advance(self, outcome: Outcome) -> None:
+        """Read what a child answered: start the next stage, or finish the job."""
+        running = self.running[outcome.id]
+        result = _result(outcome, running.folder)
+        self._add_cost(running, outcome, result)
+        try:
+            self._next_stage(running, result)
+        except (OSError, ValueError, KeyError, HarnessError) as error:
+            # Files of a child are data from outside.
+            reason = f"{type(error).__name__}: {error}"
+            self._finish(running, Result(status="crashed", reason=reason))
+
+    def _next_stage(self, running: _Running, result: Result) -> None:
+        scratch, decoder = running.scratch, running.scratch / "decode"
+        if result.status != "done" or running.stage in ("fit", "judge"):
+            self._finish(running, result)
+        elif running.stage == "decode":
+            write_code_files(decoder / "codes", result.hashes, scratch / "measured")
+            self._submit(running, "judge", self._fresh(scratch / "judge"))
+        elif result.has_codes:
+            decoder.mkdir()
+            for name in ("codes", "artifact"):
+                (scratch / name).rename(decoder / name)
+            self._submit(running, "decode", decoder)
+        else:
+            self._submit(running, "judge", self._fresh(scratch / "judge"))
+
+    @staticmethod
+    def _fresh(folder: Path) -> Path:
+        folder.mkdir()
+        return folder
+
+    @staticmethod
+    def _add_cost(running: _Running, outcome: Outcome, result: Result) -> None:
+        is_first = running.stage in ("fit", "measure")
+        prefix = "" if is_first else f"{running.stage}_"
+        # CPU seconds of a training before it was interrupted belong to it.
+        seconds = outcome.cpu_seconds + (result.seconds_before if is_first else 0.0)
+        running.cost[f"{prefix}wall_seconds"] = outcome.wall_seconds
+        running.cost[f"{prefix}cpu_seconds"] = seconds
+        running.cost[f"{prefix}peak_bytes"] = outcome.peak_bytes
+
+    def _finish(self, running: _Running, result: Result) -> None:
+        for job in running.ladder or (running.job,):
+            record = _record(job, running, result)
+            if record.is_done and not record.is_fit:
+                self._keep_files(running)
+            self.store.write(record)
+            self.progress(job, record.status)
+        if self.running.pop(running.job.key, None):
+            shutil.rmtree(self.scratch / running.job.key, ignore_errors=True)
+
+    def _keep_files(self, running: _Running) -> None:
+        """Move per-sample arrays and measurements from scratch into the store."""
+        key, scratch = running.job.key, running.scratch
+        if (running.folder / JUDGED).is_file():
+            (running.folder / JUDGED).rename(self.store.arrays_path(key))
+        measured, target = scratch / "measured", self.store.measured(key)
+        if measured.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            measured.rename(target)
 
 
-def _record(
-    job: Job,
-    result: Mapping[str, Any],
-    cost: Mapping[str, float],
-    artifact_bits: float | None,
-) -> dict[str, Any]:
-    return {
-        "key": job.key,
-        "job": _public(job),
-        "status": result["status"],
-        "reason": result.get("reason", ""),
-        "scores": result.get("scores", []) if result["status"] == "done" else [],
-        "artifact_bits": artifact_bits,
-        "cost": cost,
-        "environment": {"python": platform.python_version(), "cores": os.cpu_count()},
-    }
+def has_measurements(record: Record, store: Store) -> bool:
+    """Say whether a record can be judged anew."""
+    if record.job.task == BASELINE:
+        return record.is_done
+    folder = store.measured(record.key)
+    files = (folder / ARRAYS, folder / FACTS)
+    return record.is_done and all(path.is_file() for path in files)
 
 
-def _public(job: Job) -> dict[str, Any]:
+def _record(job: Job, running: _Running, result: Result) -> Record:
+    status, reason = result.status, result.reason
+    scores: tuple[Score, ...] = ()
+    if status == "done":
+        scores = tuple(score_from_json(values) for values in result.scores)
+    elif running.stage == "decode":
+        reason = f"decoding: {reason}"
+    task = TASKS.get(job.task)
+    before = running.before
+    stage: RecordStage = "" if running.stage == "nothing" else running.stage
+    return Record(
+        key=job.key,
+        job=_public(job),
+        status=status,
+        stage="" if status in ("done", "not_applicable") else stage,
+        reason=reason,
+        scores=scores,
+        artifact_bits=result.artifact_bits.get(job.key),
+        judge_version=task.judge_version if task else 1,
+        date=before.date if before else now(),
+        cost=dataclasses.replace(before.cost if before else Cost(), **running.cost),
+        environment=before.environment if before else _environment(),
+    )
+
+
+def _environment() -> Environment:
+    return Environment(python=platform.python_version(), cores=os.cpu_count() or 0)
+
+
+def _public(job: Job) -> Job:
     """Return the job without paths of this machine: records are published."""
-    values = to_json(job)
-    values["subject"]["plugin"] = Path(job.subject.plugin).name
-    return values
+    name = Path(job.subject.plugin).name
+    return dataclasses.replace(
+        job, subject=dataclasses.replace(job.subject, plugin=name)
+    )
 
 
-def _result(outcome: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
-    """Return what the child found, or how it ended."""
-    path = scratch / "result.json"
-    if outcome["verdict"] == "exited" and path.exists():
-        return dict(json.loads(path.read_text()))
-    reasons = {
-        "timeout": f"killed after {outcome['wall_seconds']:.0f} s, the limit",
-        "out_of_memory": f"killed at {outcome['peak_bytes'] >> 20} MiB, over the limit",
+def _result(outcome: Outcome, folder: Path) -> Result:
+    """Return what the child answered, or how it ended."""
+    path = folder / "result.json"
+    if outcome.verdict == "exited" and path.is_file() and not path.is_symlink():
+        try:
+            return read_result(path.read_bytes())
+        except HarnessError as error:
+            return Result(status="crashed", reason=str(error))
+    reasons: dict[Status, str] = {
+        "timeout": f"killed after {outcome.wall_seconds:.0f} s, the limit",
+        "out_of_memory": f"killed at {outcome.peak_bytes >> 20} MiB, over the limit",
+        "crashed": f"the process ended with exit code {outcome.exit_code}",
     }
-    fallback = f"the process ended with exit code {outcome['exit_code']}"
-    status = outcome["verdict"] if outcome["verdict"] in reasons else "crashed"
-    return {"status": status, "reason": reasons.get(status, fallback)}
-
-
-def _judge(measured: Mapping[str, Any], decoded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the measured result if a fresh process gave back every original."""
-    if decoded["status"] != "done":
-        return {"status": "mismatch", "reason": f"decoding: {decoded['reason']}"}
-    wrong = [
-        name
-        for name, want in measured["expected"].items()
-        if decoded["hashes"].get(name) != want
-    ]
-    if wrong:
-        return {"status": "mismatch", "reason": f"{wrong[0]} decoded to other bytes"}
-    return dict(measured)
+    status: Status = "crashed" if outcome.verdict == "exited" else outcome.verdict
+    return Result(status=status, reason=reasons[status])

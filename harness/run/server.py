@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import json
 import os
 import select
 import signal
@@ -20,6 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from harness.run.messages import Outcome, Request, Verdict, read_request, to_line
 
 PRELOADED = (
     "numpy",
@@ -40,10 +41,10 @@ PR_SET_PDEATHSIG = 1
 class _Child:
     """A running child and its limits."""
 
-    request: dict[str, Any]
+    request: Request
     started: float
     peak_bytes: int = 0
-    verdict: str = ""
+    verdict: Verdict | None = None
 
 
 def serve() -> None:
@@ -73,7 +74,7 @@ def serve() -> None:
                 break
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                _start(json.loads(line), children, libc, answers)
+                _start(read_request(line), children, libc, answers)
         if time.monotonic() - looked > MEMORY_TICK_SECONDS:
             looked = time.monotonic()
             _watch_memory(children)
@@ -84,7 +85,7 @@ def serve() -> None:
 
 
 def _start(
-    request: dict[str, Any], children: dict[int, _Child], libc: Any, answers: int
+    request: Request, children: dict[int, _Child], libc: Any, answers: int
 ) -> None:
     pid = os.fork()
     if pid:
@@ -98,7 +99,7 @@ def _start(
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.close(answers)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
         importlib.import_module("harness.run.worker").perform(request)
@@ -112,7 +113,7 @@ def _start(
 def _watch_time(children: dict[int, _Child]) -> None:
     for pid, child in children.items():
         elapsed = time.monotonic() - child.started
-        if not child.verdict and elapsed > child.request["timeout_seconds"]:
+        if not child.verdict and elapsed > child.request.timeout_seconds:
             child.verdict = "timeout"
             _kill_group(pid)
 
@@ -121,7 +122,7 @@ def _watch_memory(children: dict[int, _Child]) -> None:
     for pid, child in children.items():
         used = sum(_pss_bytes(member) for member in _group(pid))
         child.peak_bytes = max(child.peak_bytes, used)
-        if not child.verdict and used > child.request["memory_bytes"]:
+        if not child.verdict and used > child.request.memory_bytes:
             child.verdict = "out_of_memory"
             _kill_group(pid)
 
@@ -152,15 +153,15 @@ def _reap(children: dict[int, _Child], answers: int) -> None:
         child = children.pop(pid)
         _kill_group(pid)  # whatever it forked and left behind
         code = os.waitstatus_to_exitcode(status)
-        answer = {
-            "id": child.request["id"],
-            "verdict": child.verdict or ("exited" if code == 0 else "crashed"),
-            "exit_code": code,
-            "wall_seconds": time.monotonic() - child.started,
-            "cpu_seconds": usage.ru_utime + usage.ru_stime,
-            "peak_bytes": max(child.peak_bytes, usage.ru_maxrss * 1024),
-        }
-        os.write(answers, json.dumps(answer).encode() + b"\n")
+        outcome = Outcome(
+            id=child.request.id,
+            verdict=child.verdict or ("exited" if code == 0 else "crashed"),
+            exit_code=code,
+            wall_seconds=time.monotonic() - child.started,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_bytes=max(child.peak_bytes, usage.ru_maxrss * 1024),
+        )
+        os.write(answers, to_line(outcome))
 
 
 def _kill_group(pid: int) -> None:

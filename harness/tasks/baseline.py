@@ -1,4 +1,4 @@
-"""What needs no compressor: the reference lines of every class table."""
+"""Baselines: classifiers without a compressor, the reference lines of every class table."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
-from harness.tasks.classify import class_scores, require_labels
+from harness.records.score import Score
+from harness.tasks.classify import Origin, class_scores, require_labels
 from harness.tasks.landmark_probe import (
     Landmarks,
     Parameters,
     draw_landmarks,
     shard_samples,
 )
-from harness.tasks.outcome import Outcome, Score
+from harness.tasks.outcome import Judgement
 from harness.tasks.probing.scores import Features, probe_scores
 
 METHODS = (
@@ -34,7 +35,7 @@ GRAM_BYTES = 3
 Labels = NDArray[np.int64]
 
 
-def run(method: str, dataset: Dataset, *, seed: int) -> Outcome:
+def run(method: str, dataset: Dataset, *, seed: int) -> Judgement:
     """Return the scores of one baseline.
 
     - majority: always the largest class of train.
@@ -65,11 +66,11 @@ def run(method: str, dataset: Dataset, *, seed: int) -> Outcome:
             return _answered(dataset, _tfidf_svm(dataset, seed), seed)
 
 
-def _answered(dataset: Dataset, answers: Labels, seed: int) -> Outcome:
+def _answered(dataset: Dataset, answers: Labels, seed: int) -> Judgement:
     credit = np.eye(len(dataset.classes))[answers]
-    scores = class_scores(dataset, credit, state=STATE, seed=seed)
+    scores = class_scores(dataset, credit, Origin(state=STATE, seed=seed))
     arrays = {"credit": credit, "labels": dataset.test.labels}
-    return Outcome(scores=tuple(scores), arrays=arrays)
+    return Judgement(scores=tuple(scores), arrays=arrays)
 
 
 def _majority(dataset: Dataset) -> Labels:
@@ -132,7 +133,7 @@ def _probed(
     labels: Labels | None = None,
     *,
     seed: int,
-) -> Outcome:
+) -> Judgement:
     """Return the scores of the probe; `labels` where not all of train is in `train`."""
     features = Features(
         train=train,
@@ -141,7 +142,7 @@ def _probed(
         state=STATE,
     )
     scores, arrays = probe_scores(dataset, features, seed=seed)
-    return Outcome(scores=tuple(scores), arrays=arrays)
+    return Judgement(scores=tuple(scores), arrays=arrays)
 
 
 def _raw_bytes(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -170,17 +171,15 @@ def _log_lengths(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.floa
         for split in (dataset.train, dataset.test)
     )
     if np.ptp(np.concatenate([train, test])) == 0:
-        raise NotApplicableError(
-            f"{dataset.name} has samples of one length, which tells nothing"
-        )
+        raise NotApplicableError(f"{dataset.name} has samples of one length only")
     return train, test
 
 
-def _ngram_landmarks(dataset: Dataset, seed: int) -> Outcome:
+def _ngram_landmarks(dataset: Dataset, seed: int) -> Judgement:
     landmarks = draw_landmarks(dataset, Parameters(), seed=seed)
-    train = ngram_distances(dataset, landmarks, landmarks.rest.samples)
+    train = ngram_distances(dataset, landmarks, landmarks.outside.samples)
     test = ngram_distances(dataset, landmarks, dataset.test.samples)
-    return _probed(dataset, train, test, landmarks.rest.labels, seed=seed)
+    return _probed(dataset, train, test, landmarks.outside.labels, seed=seed)
 
 
 def ngram_distances(
@@ -204,16 +203,16 @@ def ngram_distances(
     return centred
 
 
-def _true_source(dataset: Dataset) -> Outcome:
+def _true_source(dataset: Dataset) -> Judgement:
     if dataset.true_bits is None:
         raise NotApplicableError(f"the source of {dataset.name} is not known")
     value = float(dataset.true_bits.sum() / dataset.test.n_bytes)
     score = Score(
-        name="heldout_bpb",
+        metric="heldout_bpb",
         value=value,
         unit="bits/byte",
         state="the source itself",
         n=len(dataset.test.samples),
         realised="likelihood",
     )
-    return Outcome(scores=(score,))
+    return Judgement(scores=(score,))

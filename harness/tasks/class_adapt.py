@@ -1,28 +1,28 @@
-"""Classify by the class that, after all of train, codes a sample best (SCIENCE: class_adapt).
+"""Classification by the class that, after all of train, codes a sample best.
 
-For a codec with a window, fit(train) then fit(class) keeps the last window of both: the
-class follows train in the prefix, and drives it out where the class fills the window.
+docs/method.md, class_adapt. For a codec with a window, fit(train) then fit(class) keeps the
+last window of both: the class follows train in the prefix, and drives it out where the
+class fills the window.
 """
 
 from __future__ import annotations
 
 from harness.contract.training import with_budget
 from harness.tasks.class_code import (
-    ClassCodes,
     Parameters,
+    class_judgement,
     class_lengths,
     class_members,
-    class_outcome,
+    measured_codes,
     require_route,
 )
-from harness.tasks.outcome import Outcome
-from harness.tasks.task import Inputs, Task
+from harness.tasks.column import Column
+from harness.tasks.outcome import Judgement, Measured
+from harness.tasks.task import Evidence, Inputs, Task
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return class scores and the class gain of the state fit(train)+fit(class).
-
-    The gain's reference is the state fit(train), before adapting.
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return the code lengths after adapting to each class, and before adapting.
 
     Raises:
         NotApplicableError: there are no labels, or the compressor has no route.
@@ -31,20 +31,31 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     require_route(fitted, dataset)
     members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
     start = with_budget(fitted, parameters.budget)
-    codes = ClassCodes(
-        lengths=class_lengths(start, dataset, members, seed=seed),
-        pooled=fitted.code_lengths(dataset.test.samples),
-        state="fit(train)+fit(class)",
-        compressor=fitted,
+    return measured_codes(
+        class_lengths(start, dataset, members, seed=seed),
+        fitted.code_lengths(dataset.test.samples),
     )
-    return class_outcome(codes, dataset, seed=seed)
+
+
+def judge(evidence: Evidence, _: Parameters) -> Judgement:
+    """Return class scores and the class gain of the state fit(train)+fit(class)."""
+    return class_judgement(evidence, state="fit(train)+fit(class)")
 
 
 TASK = Task(
     name="class_adapt",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
     parameters=Parameters,
+    columns=(
+        Column(
+            header="adapted bal. acc.",
+            metric="balanced_accuracy",
+            meaning="the same after fitting all of train",
+            is_readout=True,
+        ),
+    ),
     reads_fit=True,
     title="the class that, fitted after all of train, makes a test sample shortest",
 )

@@ -1,4 +1,4 @@
-"""What the class readouts share: a code per class, and the class of the shortest.
+"""Class readouts: a code per class, and the class of the shortest code.
 
 argmin over c of C(x | state of c) - log2 prior(c), as in Frank, Chui and Witten 2000,
 "Text categorization using compression models". Priors are Laplace-smoothed from train.
@@ -12,21 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contract.compressor import Bits, Compressor, Stepwise
+from harness.contract.compressor import Bits, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
+from harness.records.score import PLAIN, Score, Variant
 from harness.statistics.samples import ratio_interval
-from harness.tasks.classify import class_scores, require_labels, tied_credit
-from harness.tasks.outcome import Outcome, Score
-from harness.tasks.task import check_budget
+from harness.tasks.classify import Origin, class_scores, require_labels, tied_credit
+from harness.tasks.outcome import Judgement, Measured
+from harness.tasks.task import Evidence, check_budget
 from harness.units import BITS_PER_BYTE, bits_per_byte
 
 EQUAL_BYTES = 32 * 1024
+LENGTHS, POOLED = "code_length_bits", "pooled_bits"
+READS_SAMPLES = (
+    *("majority", "tfidf_svm", "raw_logreg", "log_length", "ngram_landmarks"),
+)
+"""Baselines that learn from labelled samples themselves, as class readouts do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """How much text a class has, and how long networks train on it.
+    """Amount of text of a class, and of training of networks on it.
 
     equal_bytes: give every class the same number of bytes, in whole samples.
     budget: training steps of each fit of a network; None is what its spec says.
@@ -37,23 +43,6 @@ class Parameters:
 
     def __post_init__(self) -> None:
         check_budget("class readouts", self.budget)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassCodes:
-    """Code lengths of the test samples.
-
-    Attributes:
-        lengths: shape (n_test, n_classes), bits given the text of each class.
-        pooled: shape (n_test,), bits given the same without knowing the class.
-        state: what the compressor knew, such as "fit(class)".
-        compressor: which coded.
-    """
-
-    lengths: Bits
-    pooled: Bits
-    state: str
-    compressor: Compressor
 
 
 def require_route(compressor: Compressor, dataset: Dataset) -> None:
@@ -80,8 +69,8 @@ def class_members(
     rng = np.random.default_rng([seed, 3])
     sizes = np.array([len(s) + len(dataset.separator) for s in dataset.train.samples])
     budget = min(EQUAL_BYTES, *(int(sizes[m].sum()) for m in members))
-    drawn = [rng.permutation(m) for m in members]
-    return [m[np.cumsum(sizes[m]) <= budget] for m in drawn]
+    shuffled = [rng.permutation(m) for m in members]
+    return [m[np.cumsum(sizes[m]) <= budget] for m in shuffled]
 
 
 def class_lengths(
@@ -94,51 +83,66 @@ def class_lengths(
     """Return the bits of each test sample given each class: (n_test, n_classes).
 
     Args:
-        start: what fits each class's text, on top of whatever it knows.
-        dataset: whose train split the members index.
+        start: compressor that fits each class's text, on top of whatever it knows.
+        dataset: data set of which the members index the train split.
         members: per class, indices into train.
         seed: of the fits.
     """
     samples = dataset.test.samples
     lengths = np.empty((len(samples), len(members)))
-    for label, chosen in enumerate(members):
-        fitted = start.fit(corpus_of(dataset, chosen), seed=seed)
+    for label, indices in enumerate(members):
+        fitted = start.fit(corpus_of(dataset, indices), seed=seed)
         lengths[:, label] = fitted.code_lengths(samples)
     return lengths
 
 
-def corpus_of(dataset: Dataset, chosen: NDArray[np.int64]) -> list[bytes]:
-    """Return the chosen train samples, each ended by the separator."""
-    return [dataset.train.samples[i] + dataset.separator for i in chosen]
+def corpus_of(dataset: Dataset, indices: NDArray[np.int64]) -> list[bytes]:
+    """Return the train samples at these indices, each ended by the separator."""
+    return [dataset.train.samples[i] + dataset.separator for i in indices]
 
 
-def class_outcome(codes: ClassCodes, dataset: Dataset, *, seed: int) -> Outcome:
+def measured_codes(lengths: Bits, pooled: Bits) -> Measured:
+    """Return the measurements of a class readout.
+
+    Args:
+        lengths: shape (n_test, n_classes), bits given the text of each class.
+        pooled: shape (n_test,), bits given the same without knowing the class.
+    """
+    return Measured(arrays={LENGTHS: lengths, POOLED: pooled})
+
+
+def class_judgement(evidence: Evidence, *, state: str) -> Judgement:
     """Return class scores with and without prior, the class gain, and per-sample arrays.
 
     Models, whose lengths are fractions of bits, are also scored with lengths rounded up
-    to bytes (suffix "_byte_rounded"): what a codec's resolution alone would do to them.
+    to bytes (option "byte_rounded"): what a codec's resolution alone would do to them.
     """
-    state, route = codes.state, codes.compressor.route
+    dataset, seed = evidence.dataset, evidence.seed
+    lengths, pooled = evidence.arrays[LENGTHS], evidence.arrays[POOLED]
     prior = log_prior_bits(dataset)
-    credit = tied_credit(codes.lengths + prior)
-    variants = {"": credit, "_no_prior": tied_credit(codes.lengths)}
-    if isinstance(codes.compressor, Stepwise):
-        variants["_byte_rounded"] = tied_credit(rounded_up(codes.lengths) + prior)
+    credit = tied_credit(lengths + prior)
+    variants = {PLAIN: credit, Variant(option="no_prior"): tied_credit(lengths)}
+    if evidence.subject.kind == "model":
+        rounded = tied_credit(rounded_up(lengths) + prior)
+        variants[Variant(option="byte_rounded")] = rounded
+    route = evidence.subject.route
     scores = [
         score
-        for suffix, given in variants.items()
+        for variant, answers in variants.items()
         for score in class_scores(
-            dataset, given, state=state, seed=seed, route=route, suffix=suffix
+            dataset,
+            answers,
+            Origin(state=state, route=route, seed=seed, variant=variant),
         )
     ]
+    gain = _class_gain(evidence, pooled - _of_true_class(lengths, dataset), state)
     arrays = {
-        "code_length_bits": codes.lengths,
-        "pooled_bits": codes.pooled,
+        LENGTHS: lengths,
+        POOLED: pooled,
         "credit": credit,
         "labels": dataset.test.labels,
     }
-    scores.append(_class_gain(codes, dataset, seed=seed))
-    return Outcome(scores=tuple(scores), arrays=arrays)
+    return Judgement(scores=(*scores, gain), arrays=arrays)
 
 
 def log_prior_bits(dataset: Dataset) -> Bits:
@@ -155,19 +159,25 @@ def rounded_up(lengths: Bits) -> Bits:
     return rounded
 
 
-def _class_gain(codes: ClassCodes, dataset: Dataset, *, seed: int) -> Score:
+def _of_true_class(lengths: Bits, dataset: Dataset) -> Bits:
+    labels = dataset.test.labels
+    bits: Bits = lengths[np.arange(len(labels)), labels]
+    return bits
+
+
+def _class_gain(evidence: Evidence, gains: Bits, state: str) -> Score:
     """Return what knowing the true class saves: (pooled - true class) bits per byte."""
-    labels, samples = dataset.test.labels, dataset.test.samples
-    gains = codes.pooled - codes.lengths[np.arange(len(labels)), labels]
-    sizes = np.array([len(sample) for sample in samples], np.float64)
-    low, high = ratio_interval(gains, sizes, np.random.default_rng([seed, 5]))
+    test = evidence.dataset.test
+    sizes = np.array([len(sample) for sample in test.samples], np.float64)
+    rng = np.random.default_rng([evidence.seed, 5])
+    low, high = ratio_interval(gains, sizes, rng)
     return Score(
-        name="class_gain",
-        value=bits_per_byte(float(gains.sum()), dataset.test.n_bytes),
+        metric="class_gain",
+        value=bits_per_byte(float(gains.sum()), test.n_bytes),
         unit="bits/byte",
-        state=codes.state,
-        route=codes.compressor.route,
-        n=len(samples),
+        state=state,
+        route=evidence.subject.route,
+        n=len(test.samples),
         ci_low=low,
         ci_high=high,
         note="bits saved by knowing the true class; given this split",

@@ -1,4 +1,7 @@
-"""Classify by the class whose own text codes a sample best (SCIENCE: class_scratch)."""
+"""Classification by the class whose own text codes a sample best.
+
+docs/method.md, class_scratch.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,24 @@ import numpy as np
 
 from harness.contract.training import with_budget
 from harness.tasks.class_code import (
-    ClassCodes,
+    READS_SAMPLES,
     Parameters,
+    class_judgement,
     class_lengths,
     class_members,
-    class_outcome,
     corpus_of,
+    measured_codes,
     require_route,
 )
-from harness.tasks.outcome import Outcome
-from harness.tasks.task import Inputs, Task
+from harness.tasks.column import Column
+from harness.tasks.outcome import Judgement, Measured
+from harness.tasks.task import Evidence, Inputs, Task
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return class scores and the class gain of the state fit(class).
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return the code lengths of test samples given each class, and given all pooled.
 
-    The gain's reference is one fit on the texts of all classes pooled, in train's order.
+    The pooled reference is one fit on the texts of all classes, in train's order.
 
     Raises:
         NotApplicableError: there are no labels, or the compressor has no route.
@@ -32,19 +37,32 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
     everything = corpus_of(dataset, np.sort(np.concatenate(members)))
     pooled = compressor.fit(everything, seed=seed)
-    codes = ClassCodes(
-        lengths=class_lengths(compressor, dataset, members, seed=seed),
-        pooled=pooled.code_lengths(dataset.test.samples),
-        state="fit(class)",
-        compressor=compressor,
+    return measured_codes(
+        class_lengths(compressor, dataset, members, seed=seed),
+        pooled.code_lengths(dataset.test.samples),
     )
-    return class_outcome(codes, dataset, seed=seed)
+
+
+def judge(evidence: Evidence, _: Parameters) -> Judgement:
+    """Return class scores and the class gain of the state fit(class)."""
+    return class_judgement(evidence, state="fit(class)")
 
 
 TASK = Task(
     name="class_scratch",
     version=2,
-    run=run,
+    measure=measure,
+    judge=judge,
     parameters=Parameters,
+    columns=(
+        Column(
+            header="class bal. acc.",
+            metric="balanced_accuracy",
+            meaning="the class whose text makes a sample shortest",
+            baselines=READS_SAMPLES,
+            is_readout=True,
+        ),
+        Column(header="class acc.", metric="accuracy", baselines=READS_SAMPLES),
+    ),
     title="the class whose own text makes a test sample shortest",
 )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
+from harness.records.score import PLAIN, Score, Variant
 from harness.statistics import samples as stats
-from harness.tasks.outcome import Score
-
-DEDUPLICATED = "_dedup"
-"""Suffix of scores over the test samples that duplicate nothing in train."""
 
 
 def require_labels(dataset: Dataset) -> None:
@@ -29,58 +26,57 @@ def tied_credit(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     return credit
 
 
-def class_scores(  # noqa: PLR0913  (what identifies the scores)
-    dataset: Dataset,
-    credit: NDArray[np.float64],
-    *,
-    state: str,
-    seed: int,
-    suffix: str = "",
-    route: str = "",
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Context of a classifier's answers.
+
+    Attributes:
+        state: what the compressor knew.
+        route: how conditional codes were realised; "" without.
+        seed: of the intervals.
+        variant: qualifiers of the scores.
+    """
+
+    state: str
+    seed: int
+    route: str = ""
+    variant: Variant = PLAIN
+
+
+def class_scores(
+    dataset: Dataset, credit: NDArray[np.float64], origin: Origin
 ) -> list[Score]:
     """Return accuracy, balanced accuracy, macro-F1 (with intervals) and the tie rate.
 
     Where test samples duplicate something in train, the same measures over the others
-    follow, with the suffix "_dedup"; the tie rate is over all.
+    follow, marked as deduplicated; the tie rate is over all.
 
     Args:
-        dataset: whose test split was classified.
+        dataset: data set of which the test split was classified.
         credit: shape (n_test, n_classes), the share of each answer; rows sum to 1.
-        state: what the classifier knew.
-        seed: of the intervals.
-        suffix: of the scores' names, for variants of one readout.
-        route: how conditional codes were realised; "" without.
+        origin: state, route, seed and variant of the scores.
     """
     labels = dataset.test.labels
-    about = _About(state=state, route=route, seed=seed)
-    scores = _measures(labels, credit, suffix, about)
-    tied = float((credit.max(axis=1) < 1 - 1e-9).mean())
-    scores.append(
-        Score(
-            name=f"tie_rate{suffix}",
-            value=tied,
-            unit="fraction",
-            state=state,
-            n=len(labels),
-        )
+    scores = _measures(labels, credit, origin)
+    n_shared = float((credit.max(axis=1) < 1 - 1e-9).mean())
+    tie_rate = Score(
+        metric="tie_rate",
+        variant=origin.variant,
+        value=n_shared,
+        unit="fraction",
+        state=origin.state,
+        n=len(labels),
     )
+    scores.append(tie_rate)
     if dataset.duplicated is not None and 0 < dataset.duplicated.sum() < len(labels):
-        kept = ~dataset.duplicated
-        scores += _measures(labels[kept], credit[kept], suffix + DEDUPLICATED, about)
+        unique = ~dataset.duplicated
+        again = _measures(labels[unique], credit[unique], origin)
+        scores += [replace(score, deduplicated=True) for score in again]
     return scores
 
 
-@dataclass(frozen=True, kw_only=True)
-class _About:
-    """What the measures of one classifier share."""
-
-    state: str
-    route: str
-    seed: int
-
-
 def _measures(
-    labels: NDArray[np.int64], credit: NDArray[np.float64], suffix: str, about: _About
+    labels: NDArray[np.int64], credit: NDArray[np.float64], origin: Origin
 ) -> list[Score]:
     table = stats.confusion(labels, credit)
     values = {
@@ -89,19 +85,20 @@ def _measures(
         "macro_f1": stats.macro_f1_of(table),
     }
     intervals = stats.accuracy_intervals(
-        labels, credit, np.random.default_rng([about.seed, 2])
+        labels, credit, np.random.default_rng([origin.seed, 2])
     )
     return [
         Score(
-            name=name + suffix,
+            metric=metric,
+            variant=origin.variant,
             value=value,
             unit="fraction",
             n=len(labels),
-            ci_low=intervals[name][0],
-            ci_high=intervals[name][1],
+            ci_low=intervals[metric][0],
+            ci_high=intervals[metric][1],
             note="given this split",
-            state=about.state,
-            route=about.route,
+            state=origin.state,
+            route=origin.route,
         )
-        for name, value in values.items()
+        for metric, value in values.items()
     ]

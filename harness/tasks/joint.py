@@ -1,43 +1,56 @@
-"""Code two texts together (SCIENCE section 3): what does knowing X save on Y.
+"""Joint compression of two texts: the bits that knowing X saves on Y.
+
+docs/method.md, joint.
 
 All codes are online codes from nothing, written and counted: C(Y), C(Y|X), C(XY), and the
-same with X and Y changed over. A compressor without a conditional code has C(XY) only.
+same with X and Y exchanged. A compressor without a conditional code has C(XY) only.
 Networks go by blocks, C(Y|X) from the state after X (`harness.contract.online_code`).
 The idea is that of Cilibrasi and Vitanyi 2005, "Clustering by compression"; regret on
-unrelated X asks whether what was read before can do harm.
+unrelated X asks whether earlier text can do harm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contract.coding import code_after
-from harness.contract.compressor import Compressor, Stepwise
+from harness.contract.compressor import Compressor
 from harness.contract.online_code import Learner, online
 from harness.errors import NotApplicableError, SuiteError
+from harness.records.score import Score, Variant
 from harness.statistics import samples as stats
-from harness.tasks.outcome import Coded, Outcome, Score
+from harness.tasks.outcome import Coded, Judgement, Measured
+from harness.tasks.pair_lengths import (
+    Floats,
+    Lengths,
+    regret,
+    reversed_lengths,
+    rows_at,
+    savings,
+    shared,
+    switched,
+)
 from harness.tasks.pairs import Pair, PairPlan, draw_pairs
 from harness.tasks.prequential import learner_for
-from harness.tasks.task import Inputs, Task, check_budget
+from harness.tasks.task import Evidence, Inputs, Samples, Task, check_budget
 from harness.units import bytes_to_bits
 
-Floats = NDArray[np.float64]
 N_DECODED = 32
 MIN_PAIRS = 3
 """Fewer have no interval of their own; the report takes it over draws and data sets."""
-SWITCH_BITS = 1.0
-"""What it costs to say whether X is used at all."""
+GIVEN_X = "given_x"
+ALONE = "alone_bpb"
 BEYOND = "beyond its window"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """How long X and Y are, how many Y, and where related and foreign X come from.
+    """Length of X and Y, number of Y, and origin of related and foreign X.
 
     n_bytes: of X and of Y at size x1.
     scales: sizes, as multiples of n_bytes.
@@ -70,24 +83,8 @@ class Parameters:
         return {scale: int(scale * self.n_bytes) for scale in self.scales}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lengths:
-    """Code lengths of n pairs, bits; each field has shape (n,).
-
-    `y_given_x` and `x_given_y` are nan where the compressor has no conditional code.
-    """
-
-    n_bytes: Floats
-    y: Floats
-    x: Floats
-    y_given_x: Floats
-    x_given_y: Floats
-    xy: Floats
-    yx: Floats
-
-
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return savings, shared bits and regret by kind of pair and size, and all lengths.
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return the code lengths of all pairs, and codes of a subset of them.
 
     Raises:
         NotApplicableError: the compressor learns neither inside a stream nor by blocks, or
@@ -95,25 +92,38 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     """
     compressor, seed = inputs.unfitted, inputs.seed
     learner = learner_for(compressor, parameters.budget, seed=seed)
-    table = sized_pairs(inputs, parameters)
+    pairs = [pair for _, pair in inputs.prepared]
     coder = Coder(compressor=compressor, codes={}, learner=learner)
-    lengths = measure(coder, [pair for _, pair in table])
+    lengths = code_lengths(coder, pairs)
+    facts: dict[str, Any] = {"empty_bits": coder.bits(b"")}
+    if learner:
+        facts["steps_after_x"] = learner.steps_after_x
+    indices = decoded_pairs(compressor.route, pairs, parameters, seed=seed)
+    coded = [given_x_codes(coder, [pairs[i] for i in indices])] if indices else []
+    return Measured(arrays=dict(vars(lengths)), facts=facts, coded=tuple(coded))
+
+
+def originals(evidence: Evidence, parameters: Parameters) -> Mapping[str, Samples]:
+    """Return the Y of the pairs of which C(Y|X) was written."""
+    pairs = [pair for _, pair in sized_pairs(evidence, parameters)]
+    route, seed = evidence.subject.route, evidence.seed
+    indices = decoded_pairs(route, pairs, parameters, seed=seed)
+    return {GIVEN_X: tuple(pairs[i].y for i in indices)} if indices else {}
+
+
+def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
+    """Return savings, shared bits and regret by kind of pair and size, and all lengths."""
+    table = sized_pairs(evidence, parameters)
+    names = [f.name for f in fields(Lengths)]
+    lengths = Lengths(**{name: evidence.arrays[name] for name in names})
     scores: list[Score] = []
     for size, kind, where in _groups(table):
-        group = _Group(size=size, kind=kind, coder=coder)
-        scores += _kind_scores(
-            group, _taken(lengths, where), empty_bits=coder.bits(b""), seed=seed
-        )
-    short = [pair for _, pair in table if len(pair.y) <= parameters.n_bytes]
-    drawn = drawn_codes(coder, short, seed=seed)
-    return Outcome(
-        scores=tuple(scores),
-        arrays=_arrays(table, lengths),
-        coded=(drawn,) if drawn else (),
-    )
+        group = _Group(size=size, kind=kind, evidence=evidence)
+        scores += _kind_scores(group, rows_at(lengths, where))
+    return Judgement(scores=tuple(scores), arrays=_arrays(table, lengths))
 
 
-def sized_pairs(inputs: Inputs, parameters: Parameters) -> list[tuple[str, Pair]]:
+def sized_pairs(evidence: Evidence, parameters: Parameters) -> list[tuple[str, Pair]]:
     """Return every pair at every size that it has the bytes for, with the size's name.
 
     Raises:
@@ -126,16 +136,16 @@ def sized_pairs(inputs: Inputs, parameters: Parameters) -> list[tuple[str, Pair]
         n_classes=parameters.n_classes,
         siblings=parameters.siblings,
     )
-    drawn = draw_pairs(inputs.dataset, inputs.others, plan, seed=inputs.seed)
-    drawn = [pair for pair in drawn if _readable(inputs.unfitted, pair)]
-    if not drawn:
+    pairs = draw_pairs(evidence.dataset, evidence.foreign, plan, seed=evidence.seed)
+    pairs = [pair for pair in pairs if max(pair.x + pair.y) < evidence.subject.alphabet]
+    if not pairs:
         raise NotApplicableError(
-            f"no pair of {inputs.dataset.name} is inside {inputs.unfitted.name}'s alphabet"
+            f"no pair of {evidence.dataset.name} is inside {evidence.subject.name}'s alphabet"
         )
     return [
-        (f"x{scale:g}", pair.cut(n_bytes, seed=inputs.seed))
+        (f"x{scale:g}", pair.cut(n_bytes, seed=evidence.seed))
         for scale, n_bytes in sizes.items()
-        for pair in drawn
+        for pair in pairs
         if len(pair.y) >= n_bytes
     ]
 
@@ -167,7 +177,7 @@ class Coder:
         return bytes_to_bits(len(self.code(data, context)))
 
 
-def measure(coder: Coder, pairs: Sequence[Pair]) -> Lengths:
+def code_lengths(coder: Coder, pairs: Sequence[Pair]) -> Lengths:
     """Return the code lengths of all pairs."""
     conditional = coder.compressor.route != "none"
 
@@ -191,41 +201,31 @@ def measure(coder: Coder, pairs: Sequence[Pair]) -> Lengths:
     return Lengths(**dict(zip(names, columns, strict=True)))
 
 
-def drawn_codes(coder: Coder, pairs: Sequence[Pair], *, seed: int) -> Coded | None:
-    """Return C(Y|X) of a seeded subset of the pairs, for a fresh process to decode."""
-    if coder.compressor.route == "none" or not pairs:
-        return None
-    order = np.random.default_rng([seed, 24]).permutation(len(pairs))[:N_DECODED]
-    chosen = [pairs[i] for i in order.tolist()]
+def decoded_pairs(
+    route: str, pairs: Sequence[Pair], parameters: Parameters, *, seed: int
+) -> list[int]:
+    """Return a seeded subset of the pairs, of which C(Y|X) is written and decoded.
+
+    None where the compressor has no conditional code, or no pair is short enough.
+    """
+    if route == "none":
+        return []
+    short = [i for i, pair in enumerate(pairs) if len(pair.y) <= parameters.n_bytes]
+    order = np.random.default_rng([seed, 24]).permutation(len(short))[:N_DECODED]
+    return [short[i] for i in order.tolist()]
+
+
+def given_x_codes(coder: Coder, pairs: Sequence[Pair]) -> Coded:
+    """Return C(Y|X) of the pairs, for a fresh process to decode."""
     return Coded(
-        name="given_x",
+        name=GIVEN_X,
         fitted=False,
         stream=False,
-        codes=tuple(coder.code(pair.y, pair.x) for pair in chosen),
-        samples=tuple(pair.y for pair in chosen),
-        contexts=tuple(pair.x for pair in chosen),
+        codes=tuple(coder.code(pair.y, pair.x) for pair in pairs),
+        samples=tuple(pair.y for pair in pairs),
+        contexts=tuple(pair.x for pair in pairs),
         schedule=coder.learner.schedule if coder.learner else None,
     )
-
-
-def savings(lengths: Lengths) -> Floats:
-    """Return C(Y) - C(Y|X) of each pair, bits; negative where X does harm."""
-    return lengths.y - lengths.y_given_x
-
-
-def shared(lengths: Lengths, empty_bits: float) -> Floats:
-    """Return C(X) + C(Y) - C(XY) - C(empty) of each pair, bits."""
-    return lengths.x + lengths.y - lengths.xy - empty_bits
-
-
-def switched(lengths: Lengths) -> Floats:
-    """Return min(C(Y), C(Y|X)) and the bit that says which, of each pair."""
-    return np.minimum(lengths.y, lengths.y_given_x) + SWITCH_BITS
-
-
-def regret(lengths: Lengths, bits: Floats) -> Floats:
-    """Return by how much a code of Y given X is longer than C(Y), 0 where it is not."""
-    return np.maximum(0.0, bits - lengths.y)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,46 +234,57 @@ class _Group:
 
     size: str
     kind: str
-    coder: Coder
+    evidence: Evidence
 
 
-def _kind_scores(
-    group: _Group, lengths: Lengths, *, empty_bits: float, seed: int
-) -> Iterator[Score]:
-    """Yield the scores of a group; names are MEASURE:KIND:SIZE."""
-    reverse = _reversed(lengths)
+def _kind_scores(group: _Group, lengths: Lengths) -> Iterator[Score]:
+    """Yield the scores of the pairs of one kind and size."""
+    evidence = group.evidence
+    reverse, empty_bits = reversed_lengths(lengths), float(evidence.facts["empty_bits"])
     ones = np.ones(len(lengths.y))
     rows = {
-        "alone_bpb": (lengths.y, lengths.n_bytes, "bits/byte"),
+        ALONE: (lengths.y, lengths.n_bytes, "bits/byte"),
         "shared_bits": (shared(lengths, empty_bits), ones, "bits"),
         "reverse_shared_bits": (shared(reverse, empty_bits), ones, "bits"),
     }
-    route = group.coder.compressor.route
+    route = evidence.subject.route
     if route != "none":
         rows |= _conditional_rows(lengths, reverse)
-    note = _note(group.coder, lengths)
-    for name, (numerators, denominators, unit) in rows.items():
-        low, high = _interval(numerators, denominators, seed)
+    is_beyond = _is_beyond_window(evidence, lengths)
+    note = _note(evidence, lengths, is_beyond=is_beyond)
+    for metric, (numerators, denominators, unit) in rows.items():
+        low, high = _interval(numerators, denominators, evidence.seed)
+        is_unfitted = unit == "bits" or metric == ALONE
         yield Score(
-            name=f"{name}:{group.kind}:{group.size}",
+            metric=metric,
+            variant=Variant(pair_kind=group.kind, pair_size=group.size),
             value=float(numerators.sum() / denominators.sum()),
             unit=unit,
-            state="unfitted" if "shared" in name or name == "alone_bpb" else "given x",
-            route="" if name == "alone_bpb" else route,
+            state="unfitted" if is_unfitted else "given x",
+            route="" if metric == ALONE else route,
             n=len(ones),
             ci_low=low,
             ci_high=high,
+            beyond_window=is_beyond,
             note=note,
         )
 
 
-def _note(coder: Coder, lengths: Lengths) -> str:
-    compressor, notes = coder.compressor, [f"{len(lengths.y)} pairs"]
-    if compressor.route == "none":
+def _is_beyond_window(evidence: Evidence, lengths: Lengths) -> bool:
+    """Say whether X does not fit in the window; a network has X in its weights."""
+    window = evidence.subject.window
+    if evidence.subject.route == "none" or "steps_after_x" in evidence.facts:
+        return False
+    return window is not None and bool(lengths.n_bytes.max() > window)
+
+
+def _note(evidence: Evidence, lengths: Lengths, *, is_beyond: bool) -> str:
+    notes = [f"{len(lengths.y)} pairs"]
+    if evidence.subject.route == "none":
         notes.append("no conditional code (route none)")
-    elif coder.learner:  # X is in the weights: no window gates it
-        notes.append(f"by blocks, fits of {coder.learner.steps_after_x}")
-    elif compressor.window is not None and lengths.n_bytes.max() > compressor.window:
+    elif "steps_after_x" in evidence.facts:
+        notes.append(f"by blocks, fits of {evidence.facts['steps_after_x']}")
+    elif is_beyond:
         notes.append(BEYOND)
     return "; ".join(notes)
 
@@ -294,18 +305,6 @@ def _conditional_rows(
     }
 
 
-def _reversed(lengths: Lengths) -> Lengths:
-    return Lengths(
-        n_bytes=lengths.n_bytes,
-        y=lengths.x,
-        x=lengths.y,
-        y_given_x=lengths.x_given_y,
-        x_given_y=lengths.y_given_x,
-        xy=lengths.yx,
-        yx=lengths.xy,
-    )
-
-
 def _interval(
     numerators: Floats, denominators: Floats, seed: int
 ) -> tuple[float | None, float | None]:
@@ -322,16 +321,6 @@ def _groups(
     for size, kind in dict.fromkeys(keys):
         where = [i for i, key in enumerate(keys) if key == (size, kind)]
         yield size, kind, np.array(where, np.int64)
-
-
-def _taken(lengths: Lengths, where: NDArray[np.int64]) -> Lengths:
-    return Lengths(**{name: column[where] for name, column in vars(lengths).items()})
-
-
-def _readable(compressor: Compressor, pair: Pair) -> bool:
-    if not isinstance(compressor, Stepwise):
-        return True
-    return max(pair.x + pair.y) < compressor.alphabet
 
 
 def _arrays(
@@ -352,8 +341,11 @@ def _arrays(
 TASK = Task(
     name="joint",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
+    originals=originals,
+    prepare=sized_pairs,
     parameters=Parameters,
     weight=60.0,
-    title="what related, unrelated and random X save on Y",
+    title="bits that related, unrelated and random X save on Y",
 )

@@ -1,7 +1,9 @@
-"""Probe how much each of m shards of raw text helps with a sample (SCIENCE: landmark_probe).
+"""Landmark probe: a classifier that reads how much each shard of raw text helps.
 
-Feature j of sample x is (C(x | s_j) - mean_j C(x | s_j)) / |x|, in bits per byte: which
-text is like x, freed of how compressible x is. Landmarks by dissimilarity are those of
+docs/method.md, landmark_probe.
+
+Feature j of sample x is (C(x | s_j) - mean_j C(x | s_j)) / |x|, in bits per byte:
+likeness to a text, freed of how compressible x is. Landmarks by dissimilarity are those of
 Pekalska and Duin 2005, "The Dissimilarity Representation for Pattern Recognition".
 
 The shards are drawn without their labels from at most half of train. A sample that lies in
@@ -19,23 +21,26 @@ from harness.contract.compressor import Bits, Compressor
 from harness.contract.training import with_budget
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError, SuiteError
+from harness.records.score import Score
 from harness.statistics import samples as stats
 from harness.tasks.class_code import require_route
-from harness.tasks.outcome import Outcome, Score
+from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.probing.scores import Features, probe_scores
-from harness.tasks.task import Inputs, Task, check_budget
+from harness.tasks.task import Evidence, Inputs, Task, check_budget
 
 SHARD_BYTES = 4096
 N_SHARDS = 64
 MIN_SHARDS = 2
+SHARD_BITS = "shard_bits"
 MAX_SHARE = 0.5
 """Most that shards may take of the bytes of train."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """How many shards, at most; the bytes of each; and whether to add what costs time.
+    """Number and size of shards, and scores that cost time.
 
+    n_shards, shard_bytes: of the shards, at most so many.
     n_probe: train samples outside the shards that train the probe; None takes all.
     extras: label code length, few-label accuracy and the permuted control.
     budget: training steps of a network on each shard; None is what its spec says.
@@ -62,17 +67,15 @@ class Landmarks:
 
     Attributes:
         members: per shard, indices into train, in order.
-        rest: the train samples that train the probe, in their order.
+        outside: the train samples that train the probe, in their order.
     """
 
     members: tuple[NDArray[np.int64], ...]
-    rest: Split
+    outside: Split
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return the scores of the probe, the rate of the state it read, and the features.
-
-    `landmark_bpb` is the mean over shards of C(test | s_j), per byte of test.
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return C(x | s_j) in bits of the probe's train samples, then of all test samples.
 
     Raises:
         NotApplicableError: there are no labels, the compressor has no route, or train is
@@ -83,30 +86,43 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     require_route(compressor, dataset)
     landmarks = draw_landmarks(dataset, parameters, seed=seed)
     shards = shard_samples(dataset, landmarks)
-    train, test = landmarks.rest.samples, dataset.test.samples
-    lengths = conditional_lengths(compressor, shards, (*train, *test), seed=seed)
+    samples = (*landmarks.outside.samples, *dataset.test.samples)
+    lengths = conditional_lengths(compressor, shards, samples, seed=seed)
+    return Measured(arrays={SHARD_BITS: lengths})
+
+
+def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
+    """Return the scores of the probe, the rate of the state it read, and the features.
+
+    `landmark_bpb` is the mean over shards of C(test | s_j), per byte of test.
+    """
+    dataset, seed = evidence.dataset, evidence.seed
+    lengths = evidence.arrays[SHARD_BITS]
+    landmarks = draw_landmarks(dataset, parameters, seed=seed)
+    train, test = landmarks.outside.samples, dataset.test.samples
     features = landmark_features(lengths, (*train, *test))
     scores, arrays = probe_scores(
         dataset,
         Features(
             train=features[: len(train)],
-            labels=landmarks.rest.labels,
+            labels=landmarks.outside.labels,
             test=features[len(train) :],
-            state=_state(compressor),
-            route=compressor.route,
+            state=_state(evidence),
+            route=evidence.subject.route,
         ),
         seed=seed,
         extras=parameters.extras,
     )
-    rate = _rate(compressor, lengths[len(train) :], test, seed=seed)
+    members = landmarks.members
     arrays |= {
         "features_train": features[: len(train)],
         "features_test": features[len(train) :],
-        "labels_train": landmarks.rest.labels,
-        "shard_of_member": np.repeat(np.arange(len(shards)), [*map(len, shards)]),
-        "member": np.concatenate(landmarks.members),
+        "labels_train": landmarks.outside.labels,
+        "shard_of_member": np.repeat(np.arange(len(members)), [*map(len, members)]),
+        "member": np.concatenate(members),
     }
-    return Outcome(scores=(rate, *scores), arrays=arrays)
+    rate = _rate(evidence, lengths[len(train) :])
+    return Judgement(scores=(rate, *scores), arrays=arrays)
 
 
 def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> Landmarks:
@@ -136,31 +152,31 @@ def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> La
         )
     inside = np.isin(np.arange(len(samples)), np.concatenate(shards))
     # Train is in seeded order: its first samples are a fair draw.
-    rest = dataset.train.take(np.flatnonzero(~inside)[: parameters.n_probe])
-    return Landmarks(members=tuple(shards), rest=rest)
+    outside = dataset.train.take(np.flatnonzero(~inside)[: parameters.n_probe])
+    return Landmarks(members=tuple(shards), outside=outside)
 
 
 def _pack(
     order: NDArray[np.int64], sizes: NDArray[np.int64], shard_bytes: int
 ) -> list[NDArray[np.int64]]:
     """Return the order cut into runs, each ended by the next sample, which is too long."""
-    shards, start, filled = [], 0, 0
+    shards, start, n_filled = [], 0, 0
     for position, index in enumerate(order):
-        if filled + sizes[index] > shard_bytes:
+        if n_filled + sizes[index] > shard_bytes:
             shards.append(order[start:position])
-            start, filled = position, 0
-        filled += int(sizes[index])
-        if filled == shard_bytes:
+            start, n_filled = position, 0
+        n_filled += int(sizes[index])
+        if n_filled == shard_bytes:
             shards.append(order[start : position + 1])
-            start, filled = position + 1, 0
+            start, n_filled = position + 1, 0
     return shards  # a last run that nothing ended is no shard
 
 
 def shard_samples(dataset: Dataset, landmarks: Landmarks) -> list[list[bytes]]:
     """Return, per shard, its samples, each ended by the separator."""
     return [
-        [dataset.train.samples[i] + dataset.separator for i in chosen]
-        for chosen in landmarks.members
+        [dataset.train.samples[i] + dataset.separator for i in members]
+        for members in landmarks.members
     ]
 
 
@@ -198,22 +214,23 @@ def landmark_features(
     return features
 
 
-def _state(compressor: Compressor) -> str:
-    return "fit(shard)" if "fit" in compressor.needs else "shard as context"
+def _state(evidence: Evidence) -> str:
+    is_fitted = "fit" in evidence.subject.needs
+    return "fit(shard)" if is_fitted else "shard as context"
 
 
-def _rate(
-    compressor: Compressor, lengths: Bits, samples: tuple[bytes, ...], *, seed: int
-) -> Score:
+def _rate(evidence: Evidence, lengths: Bits) -> Score:
+    samples = evidence.dataset.test.samples
     bits = lengths.mean(axis=1)
     n_bytes = np.array([len(sample) for sample in samples], np.float64)
-    low, high = stats.ratio_interval(bits, n_bytes, np.random.default_rng([seed, 10]))
+    rng = np.random.default_rng([evidence.seed, 10])
+    low, high = stats.ratio_interval(bits, n_bytes, rng)
     return Score(
-        name="landmark_bpb",
+        metric="landmark_bpb",
         value=float(bits.sum() / n_bytes.sum()),
         unit="bits/byte",
-        state=_state(compressor),
-        route=compressor.route,
+        state=_state(evidence),
+        route=evidence.subject.route,
         n=len(samples),
         ci_low=low,
         ci_high=high,
@@ -225,7 +242,8 @@ def _rate(
 TASK = Task(
     name="landmark_probe",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
     parameters=Parameters,
     weight=20.0,
     title="a linear probe on how much each shard of raw text helps with a sample",

@@ -1,4 +1,4 @@
-"""Nearest neighbours by normalised compression distance (SCIENCE: ncd_knn).
+"""Nearest neighbours by normalised compression distance (docs/method.md, ncd_knn).
 
 NCD(x, y) = (C(xy) - min(C(x), C(y))) / max(C(x), C(y)), Cilibrasi and Vitanyi 2005,
 "Clustering by compression". C(xy) is the mean of both orders, or only test before train:
@@ -21,25 +21,30 @@ from numpy.typing import NDArray
 from harness.contract.compressor import Bits, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
+from harness.records.score import Score, Variant
 from harness.statistics.samples import wilson_lower
-from harness.tasks.classify import class_scores, require_labels
-from harness.tasks.outcome import Outcome, Score
-from harness.tasks.task import Inputs, Task
+from harness.tasks.classify import Origin, class_scores, require_labels
+from harness.tasks.outcome import Judgement, Measured
+from harness.tasks.task import Evidence, Inputs, Task
 from harness.tasks.votes import TIE, either_of_two, neighbours, vote_credit
 
 Floats = NDArray[np.float64]
-Variant = Literal["ncd", "ncd_cond"]
+Distance = Literal["ncd", "ncd_cond"]
 
 BLOCK_ROWS = 64
 """Test samples whose distances are held at a time."""
 N_SELF = 32
 MAX_NONPOSITIVE = 0.01
 STATE = "unfitted"
+X, Y, XY = "x_bits", "y_bits", "xy_bits"
+"""Arrays: lengths of test samples (n,), train samples (m,), and of pairs (n, m)."""
+X_GIVEN_Y, Y_GIVEN_X = "x_given_y_bits", "y_given_x_bits"
+SELF, SELF_TWICE = "self_alone_bits", "self_twice_bits"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """What to measure.
+    """Neighbours, and the distance to them.
 
     Attributes:
         k: neighbours, one classifier for each number.
@@ -52,7 +57,7 @@ class Parameters:
     k: tuple[int, ...] = (1, 3)
     orders: int = 2
     joiner: str = ""
-    variant: Variant = "ncd"
+    variant: Distance = "ncd"
     show_error: bool = False
 
     def __post_init__(self) -> None:
@@ -61,13 +66,13 @@ class Parameters:
             raise SuiteError(f"ncd_knn: k is {self.k}; give one or more numbers from 1")
         if self.orders not in (1, 2):
             raise SuiteError(f"ncd_knn: orders is {self.orders!r}; give 1 or 2")
-        if self.variant not in get_args(Variant):
-            known = ", ".join(get_args(Variant))
-            raise SuiteError(f"ncd_knn: variant is {self.variant!r}; give {known}")
+        if self.variant not in get_args(Distance):
+            names = ", ".join(get_args(Distance))
+            raise SuiteError(f"ncd_knn: variant is {self.variant!r}; give {names}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
+class _Votes:
     """Credits of all test samples, and counts along the way."""
 
     credit: dict[int, Floats]
@@ -76,8 +81,8 @@ class _Found:
     n_nonpositive: int
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return class scores for each k, how often neighbours tie, and NCD(x, x).
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return the code lengths behind the distances of test samples to train.
 
     Raises:
         NotApplicableError: no labels, fewer training samples than k, a compressor that
@@ -85,21 +90,38 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     """
     compressor, dataset = inputs.unfitted, inputs.dataset
     _require(compressor, dataset, parameters)
-    found = _classify(compressor, dataset, parameters)
+    train, test = dataset.train.samples, dataset.test.samples
+    blocks: dict[str, list[Bits]] = {}
+    of_train = compressor.code_lengths(train)
+    for start in range(0, len(test), BLOCK_ROWS):
+        block = test[start : start + BLOCK_ROWS]
+        lengths = _pair_lengths(compressor, block, train, parameters)
+        for name, rows in (lengths | {X: compressor.code_lengths(block)}).items():
+            blocks.setdefault(name, []).append(rows)
+    arrays = {name: np.concatenate(rows) for name, rows in blocks.items()}
+    itself = _self_lengths(compressor, test[:N_SELF], parameters)
+    return Measured(arrays=arrays | {Y: of_train} | itself)
+
+
+def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
+    """Return class scores for each k, how often neighbours tie, and NCD(x, x)."""
+    dataset = evidence.dataset
+    votes = _classify(evidence, parameters)
     is_ncd = parameters.variant == "ncd"
-    route = "difference" if is_ncd else compressor.route
+    route = "difference" if is_ncd else evidence.subject.route
+    origin = Origin(state=STATE, seed=evidence.seed, route=route)
     scores = [
         score
-        for k, credit in found.credit.items()
+        for k, credit in votes.credit.items()
         for score in class_scores(
-            dataset, credit, state=STATE, seed=inputs.seed, route=route, suffix=f"_k{k}"
+            dataset, credit, replace(origin, variant=Variant(n_neighbours=k))
         )
     ]
     if is_ncd:
-        scores = _validated(scores, found, dataset)
-    scores += _beside(compressor, dataset, parameters, found)
-    arrays = {f"credit_k{k}": credit for k, credit in found.credit.items()}
-    return Outcome(
+        scores = _validated(scores, votes, dataset)
+    scores += _extra_scores(evidence, parameters, votes)
+    arrays = {f"credit_k{k}": credit for k, credit in votes.credit.items()}
+    return Judgement(
         scores=tuple(scores), arrays={**arrays, "labels": dataset.test.labels}
     )
 
@@ -107,7 +129,7 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
 def ncd(joint: Bits, x: Bits, y: Bits) -> Floats:
     """Return NCD(x, y) from lengths C(xy) (n, m), C(x) (n,) and C(y) (m,): (n, m)."""
     low, high = np.minimum.outer(x, y), np.maximum.outer(x, y)
-    # Of two samples that cost nothing, nothing tells one from the other.
+    # Two samples of length 0 are alike: their distance is 0.
     return np.divide(joint - low, high, out=np.zeros_like(joint), where=high > 0)
 
 
@@ -146,13 +168,12 @@ def _require_context(compressor: Compressor, dataset: Dataset) -> None:
         )
 
 
-def _classify(
-    compressor: Compressor, dataset: Dataset, parameters: Parameters
-) -> _Found:
+def _classify(evidence: Evidence, parameters: Parameters) -> _Votes:
+    dataset = evidence.dataset
     truth = np.eye(len(dataset.classes))[dataset.train.labels]
     credit: dict[int, list[Floats]] = {k: [] for k in parameters.k}
     errors, n_tied, n_nonpositive, start = [], 0, 0, 0
-    for distances, n_bad in _distance_blocks(compressor, dataset, parameters):
+    for distances, n_bad in _distance_blocks(evidence, parameters):
         for k, rows in credit.items():
             rows.append(vote_credit(neighbours(distances, truth, k), k))
         nearest = distances <= distances.min(axis=1, keepdims=True) + TIE
@@ -162,7 +183,7 @@ def _classify(
             labels = dataset.test.labels[start : start + len(distances)]
             errors.append(either_of_two(neighbours(distances, truth, 2), labels))
         start += len(distances)
-    return _Found(
+    return _Votes(
         credit={k: np.concatenate(rows) for k, rows in credit.items()},
         error=np.concatenate(errors) if errors else np.empty(0),
         n_tied=n_tied,
@@ -171,21 +192,48 @@ def _classify(
 
 
 def _distance_blocks(
-    compressor: Compressor, dataset: Dataset, parameters: Parameters
+    evidence: Evidence, parameters: Parameters
 ) -> Iterator[tuple[Floats, int]]:
     """Yield distances of blocks of test samples to train, and how many cost nothing."""
-    train, test = dataset.train.samples, dataset.test.samples
-    of_train = compressor.code_lengths(train)
-    for start in range(0, len(test), BLOCK_ROWS):
-        block = test[start : start + BLOCK_ROWS]
-        of_block = compressor.code_lengths(block)
+    arrays = evidence.arrays
+    for start in range(0, len(evidence.dataset.test.samples), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        x, y = arrays[X][rows], arrays[Y]
         if parameters.variant == "ncd_cond":
-            conditional = _conditional_lengths(compressor, block, train)
-            yield ncd_cond(*conditional, of_block, of_train), 0
+            yield ncd_cond(arrays[X_GIVEN_Y][rows], arrays[Y_GIVEN_X][rows], x, y), 0
             continue
-        joint = _joint_lengths(compressor, block, train, parameters)
-        least = np.minimum.outer(of_block, of_train)
-        yield ncd(joint, of_block, of_train), int((joint <= least).sum())
+        joint = arrays[XY][rows]
+        nonpositive = joint <= np.minimum.outer(x, y)
+        yield ncd(joint, x, y), int(nonpositive.sum())
+
+
+def _pair_lengths(
+    compressor: Compressor,
+    xs: Sequence[bytes],
+    ys: Sequence[bytes],
+    parameters: Parameters,
+) -> dict[str, Bits]:
+    """Return the lengths of pairs that the variant needs, each (len(xs), len(ys))."""
+    if parameters.variant == "ncd":
+        return {XY: _joint_lengths(compressor, xs, ys, parameters)}
+    x_given_y = [compressor.code_lengths(xs, context=y) for y in ys]
+    y_given_x = [compressor.code_lengths(ys, context=x) for x in xs]
+    return {X_GIVEN_Y: np.stack(x_given_y, axis=1), Y_GIVEN_X: np.stack(y_given_x)}
+
+
+def _self_lengths(
+    compressor: Compressor, samples: Sequence[bytes], parameters: Parameters
+) -> dict[str, Bits]:
+    """Return the lengths of samples alone, and of each after or with itself: (n,) each."""
+    alone = [compressor.code_lengths([sample])[0] for sample in samples]
+    if parameters.variant == "ncd_cond":
+        twice = [compressor.code_lengths([s], context=s)[0] for s in samples]
+    else:
+        twice = [
+            _joint_lengths(compressor, [sample], [sample], parameters)[0, 0]
+            for sample in samples
+        ]
+    return {SELF: np.array(alone, np.float64), SELF_TWICE: np.array(twice, np.float64)}
 
 
 def _joint_lengths(
@@ -204,29 +252,20 @@ def _joint_lengths(
     return both
 
 
-def _conditional_lengths(
-    compressor: Compressor, xs: Sequence[bytes], ys: Sequence[bytes]
-) -> tuple[Bits, Bits]:
-    """Return C(x|y) and C(y|x), each (len(xs), len(ys))."""
-    x_given_y = [compressor.code_lengths(xs, context=y) for y in ys]
-    y_given_x = [compressor.code_lengths(ys, context=x) for x in xs]
-    return np.stack(x_given_y, axis=1), np.stack(y_given_x)
-
-
-def _validated(scores: list[Score], found: _Found, dataset: Dataset) -> list[Score]:
+def _validated(scores: list[Score], votes: _Votes, dataset: Dataset) -> list[Score]:
     """Return the scores, marked where differences of lengths mean nothing, and the share.
 
     C(xy) - min(C(x), C(y)) is a difference; where too many are no more than 0, the
     compressor's lengths cannot carry a distance.
     """
     n_pairs = len(dataset.test.samples) * len(dataset.train.samples)
-    bad = wilson_lower(found.n_nonpositive, n_pairs) > MAX_NONPOSITIVE
+    bad = wilson_lower(votes.n_nonpositive, n_pairs) > MAX_NONPOSITIVE
     if bad:
         note = "invalid: too many differences of code lengths are 0 or less"
         scores = [replace(score, note=note) for score in scores]
     share = Score(
-        name="nonpositive_rate",
-        value=found.n_nonpositive / n_pairs,
+        metric="nonpositive_rate",
+        value=votes.n_nonpositive / n_pairs,
         unit="fraction",
         state=STATE,
         route="difference",
@@ -236,26 +275,27 @@ def _validated(scores: list[Score], found: _Found, dataset: Dataset) -> list[Sco
     return [*scores, share]
 
 
-def _beside(
-    compressor: Compressor, dataset: Dataset, parameters: Parameters, found: _Found
+def _extra_scores(
+    evidence: Evidence, parameters: Parameters, votes: _Votes
 ) -> list[Score]:
-    n = len(dataset.test.samples)
+    n = len(evidence.dataset.test.samples)
     scores = [
         Score(
-            name="tie_rate",
-            value=found.n_tied / n,
+            metric="tie_rate",
+            value=votes.n_tied / n,
             unit="fraction",
             state=STATE,
             n=n,
             note="test samples with several nearest training samples, of any label",
         ),
-        _self_distance(compressor, dataset, parameters),
+        _self_distance(evidence, parameters),
     ]
     if parameters.show_error:
         scores.append(
             Score(
-                name="accuracy_top2_error_k2",
-                value=float(found.error.mean()),
+                metric="accuracy_top2_error",
+                variant=Variant(n_neighbours=2),
+                value=float(votes.error.mean()),
                 unit="fraction",
                 state=STATE,
                 n=n,
@@ -266,21 +306,17 @@ def _beside(
     return scores
 
 
-def _self_distance(
-    compressor: Compressor, dataset: Dataset, parameters: Parameters
-) -> Score:
+def _self_distance(evidence: Evidence, parameters: Parameters) -> Score:
     """Return the mean distance of some test samples to themselves; 0 is ideal."""
+    alone, twice = evidence.arrays[SELF], evidence.arrays[SELF_TWICE]
     values = []
-    for sample in dataset.test.samples[:N_SELF]:
-        alone = compressor.code_lengths([sample])
+    for length, again in zip(alone[:, None], twice[:, None, None], strict=True):
         if parameters.variant == "ncd_cond":
-            given = compressor.code_lengths([sample], context=sample)[:, None]
-            values.append(ncd_cond(given, given, alone, alone)[0, 0])
+            values.append(ncd_cond(again, again, length, length)[0, 0])
         else:
-            joint = _joint_lengths(compressor, [sample], [sample], parameters)
-            values.append(ncd(joint, alone, alone)[0, 0])
+            values.append(ncd(again, length, length)[0, 0])
     return Score(
-        name="ncd_self",
+        metric="ncd_self",
         value=float(np.mean(values)),
         unit="ratio",
         state=STATE,
@@ -292,7 +328,8 @@ def _self_distance(
 TASK = Task(
     name="ncd_knn",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
     parameters=Parameters,
     title="nearest training samples by normalised compression distance",
 )

@@ -1,44 +1,17 @@
-"""What a readout returns: scores, per-sample arrays, and the bytes to be decoded."""
+"""Results of the two halves of a task: measurements, and scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
 from harness.contract.online_code import Schedule
+from harness.records.score import Score
 
-Realised = Literal["decoded", "subset", "likelihood", ""]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """One number with its meaning.
-
-    Attributes:
-        name: field's term, such as "heldout_bpb" or "balanced_accuracy".
-        unit: "bits/byte", "bytes", "fraction", "bits/label", "bits", "ratio", "MB/s".
-        state: what the compressor knew: "unfitted", "fit(train)", "fit(class)", ...
-        route: how a conditional code is realised, or "difference"; "" without condition.
-        n: test samples behind the value.
-        ci_low, ci_high: 95 % interval; None where there is none.
-        realised: whether bytes behind a rate are decoded in a fresh process: all, a
-            seeded subset, none (a likelihood); "" for scores that are not rates.
-        note: what a reader must know, one short line.
-    """
-
-    name: str
-    value: float
-    unit: str
-    state: str = ""
-    route: str = ""
-    n: int = 0
-    ci_low: float | None = None
-    ci_high: float | None = None
-    realised: Realised = ""
-    note: str = ""
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +23,9 @@ class Coded:
         fitted: whether the decoder gets the fitted artifact, or the unfitted compressor.
         stream: one code for all samples as a stream; otherwise codes of single samples.
         codes: the coded bytes.
-        samples: the original, from which the runner takes lengths and sha256.
+        samples: the original, of which the decoder gets the lengths alone.
         separator: ends each sample of a stream.
-        contexts: what the decoder of each single sample has; empty for none at all.
+        contexts: bytes that the decoder of each single sample has; empty for none at all.
         schedule: how the decoder fits the unfitted compressor again, where the code is by
             blocks; None where nothing is fitted.
     """
@@ -68,9 +41,47 @@ class Coded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """Everything a task found."""
+class Measured:
+    """Measurements of a compressor, taken in its own process without labels of the test.
+
+    Attributes:
+        arrays: numbers by name, such as code lengths in bits or pooled hidden states.
+        facts: plain values by name, such as the names of layers.
+        coded: codes that must be decoded before they count.
+    """
+
+    arrays: Arrays = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    coded: tuple[Coded, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeFile:
+    """A file of codes as it lies on the disk, after a fresh process has decoded it.
+
+    Attributes:
+        lengths: bytes of each code; they sum to the size of the file.
+        sha256: of the samples that the decoder gave back.
+    """
+
+    lengths: tuple[int, ...]
+    sha256: str
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the file."""
+        return sum(self.lengths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Scores, and the per-sample arrays behind them.
+
+    Attributes:
+        scores: of the task.
+        arrays: "credit..." (n_test, n_classes), "labels" (n_test,), "..._bits" (n_test,)
+            and others, for paired comparisons and galleries.
+    """
 
     scores: tuple[Score, ...]
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    coded: tuple[Coded, ...] = ()
+    arrays: Arrays = field(default_factory=dict)

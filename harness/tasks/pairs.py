@@ -27,7 +27,6 @@ PairKind = Literal[
     "random",
     "shuffled",
 ]
-CONTROLS: tuple[PairKind, ...] = ("random", "shuffled")
 SPARE = 2
 """How many times the wanted bytes are looked at, so that duplicates can be left out."""
 WHOLE = "*"
@@ -39,7 +38,7 @@ class Pair:
     """Two texts of equal length.
 
     Attributes:
-        kind: what X is to Y; "same_class" (the other half of Y's class), "sibling" (a
+        kind: relation of X to Y; "same_class" (the other half of Y's class), "sibling" (a
             class named as its relative), "same_data" (all classes, where Y is of all
             classes too), "other_class", "other_data", and the controls: "random" bytes,
             and Y's own bytes "shuffled".
@@ -61,11 +60,11 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PairPlan:
-    """Which pairs to draw.
+    """Choice of pairs.
 
     Attributes:
         n_bytes: of X and of Y, at most.
-        least_bytes: what has fewer makes no pair.
+        least_bytes: a text with fewer makes no pair.
         n_classes: classes to take as Y, relatives first, then by seed.
         siblings: pairs of classes that are relatives; names that do not occur are ignored.
     """
@@ -78,7 +77,7 @@ class PairPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Half:
-    """What can become Y, and what can become X: whole samples, ended by the separator."""
+    """Samples that can become Y, and those that can become X, each ended by the separator."""
 
     ys: tuple[bytes, ...]
     xs: tuple[bytes, ...]
@@ -156,10 +155,10 @@ def relatives(
     name: str, classes: Sequence[str], siblings: Sequence[tuple[str, str]]
 ) -> list[str]:
     """Return the classes that are named as relatives of this one."""
-    known = {b for a, b in siblings if a == name} | {
+    names = {b for a, b in siblings if a == name} | {
         a for a, b in siblings if b == name
     }
-    return [c for c in classes if c in known]
+    return [c for c in classes if c in names]
 
 
 def rule_of(dataset: Dataset) -> Duplicates:
@@ -172,12 +171,15 @@ def distinct(xs: Sequence[bytes], ys: Sequence[bytes], rule: Duplicates) -> list
     if not xs or not ys:
         return list(xs)
     twice = near_duplicates(ys, xs, rule)
-    kept = [x for x, known in zip(xs, twice, strict=True) if not known]
-    found = near_duplicates(kept, ys, rule) if kept else np.zeros(0, bool)
-    if not found.any():
-        return kept
-    theirs = [ys[i] for i in np.flatnonzero(found).tolist()]
-    return [x for x in kept if not near_duplicates([x], theirs, rule).any()]
+    candidates = [x for x, repeats in zip(xs, twice, strict=True) if not repeats]
+    if not candidates:
+        return []
+    # The rule is not symmetric: a short sample may repeat a part of a long one.
+    is_repeated = near_duplicates(candidates, ys, rule)
+    if not is_repeated.any():
+        return candidates
+    repeated = [ys[i] for i in np.flatnonzero(is_repeated).tolist()]
+    return [x for x in candidates if not near_duplicates([x], repeated, rule).any()]
 
 
 def text(samples: Sequence[bytes], n_bytes: int) -> bytes:
@@ -205,7 +207,7 @@ def random_bytes(n: int, levels: int | None, seed: int) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class _Draw:
-    """What all pairs of one draw have in common."""
+    """Settings that all pairs of one draw share."""
 
     rule: Duplicates
     levels: int | None
@@ -228,13 +230,13 @@ class _Draw:
             sources.append((kind, x_name, x))
         sources.append(("random", "", random_bytes(len(y), self.levels, self.seed)))
         sources.append(("shuffled", y_name, shuffled(y, self.seed)))
-        made = []
+        pairs = []
         for kind, x_name, x in sources:
             m = min(len(x), len(y))
             if m >= self.plan.least_bytes:
                 whole = Pair(kind=kind, x=x, y=y, x_name=x_name, y_name=y_name)
-                made.append(whole.cut(m, seed=self.seed))
-        return made
+                pairs.append(whole.cut(m, seed=self.seed))
+        return pairs
 
 
 def _related(

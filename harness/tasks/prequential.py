@@ -1,12 +1,13 @@
-"""Train and test from nothing, as one stream (SCIENCE: prequential_bpb; Dawid 1984).
+"""Prequential rate: train and test from nothing, as one stream (Dawid 1984).
 
-What learns while it codes pays for its own learning: no artifact, nothing given. Networks
-go by blocks (`harness.contract.online_code`), and are fitted again by whoever decodes.
+docs/method.md, prequential_bpb. A compressor that learns while it codes pays for its own
+learning: no artifact, nothing given. Networks go by blocks (`harness.contract.online_code`),
+and the decoder fits them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.contract.coding import NO_ARTIFACT, code_stream
@@ -20,8 +21,9 @@ from harness.contract.online_code import (
     sample_spans,
 )
 from harness.errors import NotApplicableError
-from harness.tasks.outcome import Coded, Outcome, Score
-from harness.tasks.task import Inputs, Task, check_budget
+from harness.records.score import Score
+from harness.tasks.outcome import Coded, Judgement, Measured
+from harness.tasks.task import Evidence, Inputs, Samples, Task, check_budget
 from harness.units import bits_per_byte, bytes_to_bits
 
 
@@ -35,8 +37,8 @@ class Parameters:
         check_budget("prequential", self.budget)
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return the rate of train and test in one stream, and the bytes to be decoded.
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return the code of train and test in one stream, with nothing given.
 
     Raises:
         NotApplicableError: the compressor learns neither inside a stream nor by blocks.
@@ -44,20 +46,12 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     compressor, dataset = inputs.unfitted, inputs.dataset
     learner = learner_for(compressor, parameters.budget, seed=inputs.seed)
     samples = dataset.train.samples + dataset.test.samples
+    facts = {}
     if learner:
         code = encode_blocks(learner, samples, dataset.separator)
+        facts["steps"] = learner.steps
     else:
         code = code_stream(compressor, samples, dataset.separator, artifact=NO_ARTIFACT)
-    size = dataset.train.n_bytes + dataset.test.n_bytes
-    score = Score(
-        name="prequential_bpb",
-        value=bits_per_byte(bytes_to_bits(len(code)), size),
-        unit="bits/byte",
-        state="unfitted",
-        n=len(samples),
-        realised="decoded",
-        note=_note(learner, samples),
-    )
     coded = Coded(
         name="prequential",
         fitted=False,
@@ -67,13 +61,37 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
         separator=dataset.separator,
         schedule=learner.schedule if learner else None,
     )
-    return Outcome(scores=(score,), coded=(coded,))
+    return Measured(facts=facts, coded=(coded,))
+
+
+def originals(evidence: Evidence, _: Parameters) -> Mapping[str, Samples]:
+    """Return train and test: what the one code must decode to."""
+    dataset = evidence.dataset
+    return {"prequential": dataset.train.samples + dataset.test.samples}
+
+
+def judge(evidence: Evidence, _: Parameters) -> Judgement:
+    """Return the rate of train and test in one stream."""
+    dataset = evidence.dataset
+    samples = dataset.train.samples + dataset.test.samples
+    n_bytes = evidence.codes["prequential"].n_bytes
+    size = dataset.train.n_bytes + dataset.test.n_bytes
+    score = Score(
+        metric="prequential_bpb",
+        value=bits_per_byte(bytes_to_bits(n_bytes), size),
+        unit="bits/byte",
+        state="unfitted",
+        n=len(samples),
+        realised="decoded",
+        note=_note(evidence.facts.get("steps"), samples),
+    )
+    return Judgement(scores=(score,))
 
 
 def learner_for(
     compressor: Compressor, budget: int | None, *, seed: int
 ) -> Learner | None:
-    """Return what fits a network by blocks; None for what learns inside a stream.
+    """Return the learner that fits a network by blocks; None for one that learns in a stream.
 
     Args:
         compressor: unfitted.
@@ -90,7 +108,7 @@ def learner_for(
 
 
 def require_adaptive(compressor: Compressor) -> None:
-    """Raise NotApplicableError for what stands still inside a stream."""
+    """Raise NotApplicableError for a model whose state is frozen within a stream."""
     if "fit" in compressor.needs:
         raise NotApplicableError(
             f"{compressor.name} must be fitted; it has no code from nothing without blocks"
@@ -99,17 +117,19 @@ def require_adaptive(compressor: Compressor) -> None:
         raise NotApplicableError(f"{compressor.name} does not learn inside a stream")
 
 
-def _note(learner: Learner | None, samples: Sequence[bytes]) -> str:
-    if learner is None:
+def _note(steps: str | None, samples: Sequence[bytes]) -> str:
+    if steps is None:
         return "train and test from nothing; one stream, so no interval"
     n_fits = len(sample_spans([len(sample) for sample in samples])) - 1
-    return f"train and test from nothing; by blocks, {n_fits} fits of {learner.steps}"
+    return f"train and test from nothing; by blocks, {n_fits} fits of {steps}"
 
 
 TASK = Task(
     name="prequential",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
+    originals=originals,
     parameters=Parameters,
     title="train and test from nothing, one stream",
 )

@@ -1,246 +1,122 @@
-"""How many bits: cold, stream, held-out and isolated rates (SCIENCE: code lengths)."""
+"""Rates in bits per byte: cold, stream, held-out and isolated (docs/method.md, rates)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contract.artifact import identity
 from harness.contract.coding import NO_ARTIFACT, code_each, code_stream
-from harness.contract.compressor import Bits, Codec, Compressor, Stepwise
+from harness.contract.compressor import Bits, Codec, Compressor
 from harness.data.dataset import Dataset
+from harness.errors import ConformanceError
+from harness.records.score import DEDUPLICATED, Realised, Score, Variant
 from harness.statistics.samples import ratio_interval
-from harness.tasks.classify import DEDUPLICATED
-from harness.tasks.outcome import Coded, Outcome, Realised, Score
-from harness.tasks.task import Inputs, NoParameters, Task
+from harness.tasks.outcome import Coded, Judgement, Measured
+from harness.tasks.task import Evidence, Inputs, NoParameters, Samples, Task
 from harness.tasks.two_part import Heldout, two_part_scores
-from harness.units import bits_per_byte, bits_to_bytes, bytes_to_bits
+from harness.units import BITS_PER_BYTE, bits_per_byte, bits_to_bytes, bytes_to_bits
 
 N_DECODED = 32
 """Isolated codes decoded on the suffix route, where each decode takes the whole prefix."""
+ALONE = {False: "cold", True: "isolated"}
+"""Rate of samples coded alone, before and after fit(train)."""
+STREAM = {False: "stream", True: "heldout"}
+"""Rate of the test split as one stream, before and after fit(train)."""
+STATE = {False: "unfitted", True: "fit(train)"}
+EMPTY = {False: "empty_bytes", True: "empty_fitted_bytes"}
+"""Fact: bytes of the code of an empty sample."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Rated:
-    """One rate: its bits, and the code that stands for them."""
-
-    name: str
-    state: str
-    bits: float
-    per_sample: Bits
-    coded: Coded
-    realised: Realised = "decoded"
-
-
-def run(inputs: Inputs, _: NoParameters) -> Outcome:
-    """Return the rates of one compressor on the test split, and the bytes behind them."""
-    unfitted, dataset, seed = inputs.unfitted, inputs.dataset, inputs.seed
-    rated: list[_Rated] = []
-    if "fit" not in unfitted.needs:
-        rated += _pair(unfitted, dataset, seed, fitted=False)
-    if dataset.train.samples:
-        rated += _pair(inputs.fitted, dataset, seed, fitted=True)
-    rng = np.random.default_rng([seed, 1])
-    scores = [_score(rate, unfitted, dataset, rng) for rate in rated]
-    scores += _empty_messages(inputs) + _two_part(inputs, rated)
-    scores += _file_sizes(inputs.dataset, rated)
-    arrays = {f"{rate.name}_bits": rate.per_sample for rate in rated}
-    arrays["n_bytes"] = np.array([len(sample) for sample in dataset.test.samples])
-    coded = [rate.coded for rate in rated]
-    again = _without_duplicates(inputs, rated) if dataset.train.samples else []
-    scores += [
-        _score(rate, unfitted, _kept(dataset), rng, suffix=DEDUPLICATED)
-        for rate in again
-    ]
-    coded += [rate.coded for rate in again if rate.coded.codes]
-    return Outcome(scores=tuple(scores), arrays=arrays, coded=tuple(coded))
+def measure(inputs: Inputs, _: NoParameters) -> Measured:
+    """Return the codes of the test split from each state, and the lengths of the samples."""
+    dataset = inputs.dataset
+    arrays: dict[str, NDArray[Any]] = {}
+    facts: dict[str, Any] = {}
+    coded: list[Coded] = []
+    for fitted in _states("fit" in inputs.unfitted.needs, dataset):
+        compressor = inputs.fitted if fitted else inputs.unfitted
+        alone = _alone(compressor, dataset, fitted=fitted)
+        if isinstance(compressor, Codec):
+            n_bytes = [len(code) for code in alone.codes]
+            lengths = BITS_PER_BYTE * np.array(n_bytes, np.float64)
+        else:
+            lengths = compressor.code_lengths(dataset.test.samples)
+        arrays[f"{alone.name}_bits"] = lengths
+        is_slow = fitted and compressor.route == "suffix"
+        coded.append(_subset_of(alone, inputs.seed) if is_slow else alone)
+        coded.append(_stream(compressor, dataset, fitted=fitted))
+        facts[EMPTY[fitted]] = len(_code_of_nothing(compressor))
+    if dataset.train.samples and _is_partly_duplicated(dataset):
+        stream = _stream(inputs.fitted, _deduplicated(dataset), fitted=True)
+        coded.append(replace(stream, name=stream.name + DEDUPLICATED))
+    return Measured(arrays=arrays, facts=facts, coded=tuple(coded))
 
 
-def _kept(dataset: Dataset) -> Dataset:
+def _states(must_be_fitted: bool, dataset: Dataset) -> list[bool]:  # noqa: FBT001  (maps to bools)
+    """Return the states that have rates: False for unfitted, True for fit(train)."""
+    return [False] * (not must_be_fitted) + [True] * bool(dataset.train.samples)
+
+
+def _is_partly_duplicated(dataset: Dataset) -> bool:
+    mask = dataset.duplicated
+    return mask is not None and 0 < mask.sum() < len(mask)
+
+
+def _deduplicated(dataset: Dataset) -> Dataset:
     """Return the data set less the test samples that duplicate train."""
     if dataset.duplicated is None:
         return dataset
-    kept = np.flatnonzero(~dataset.duplicated)
-    return replace(dataset, test=dataset.test.take(kept), duplicated=None)
+    unique = np.flatnonzero(~dataset.duplicated)
+    return replace(dataset, test=dataset.test.take(unique), duplicated=None)
 
 
-def _without_duplicates(inputs: Inputs, rated: Sequence[_Rated]) -> list[_Rated]:
-    """Return the fitted rates of the samples that duplicate nothing; none if all do not."""
-    duplicated = inputs.dataset.duplicated
-    if duplicated is None or not 0 < duplicated.sum() < len(duplicated):
-        return []
-    (isolated,) = (rate for rate in rated if rate.name == "isolated")
-    lengths = isolated.per_sample[~duplicated]
-    alone = replace(
-        isolated,
-        bits=float(lengths.sum()),
-        per_sample=lengths,
-        # A codec's codes stand alone and were decoded; streams of a model share a coder.
-        realised="subset" if isinstance(inputs.fitted, Codec) else "likelihood",
-        coded=replace(isolated.coded, codes=(), samples=()),
-    )
-    stream = _stream(inputs.fitted, _kept(inputs.dataset), lengths, fitted=True)
-    name = stream.coded.name + DEDUPLICATED
-    return [alone, replace(stream, coded=replace(stream.coded, name=name))]
-
-
-def _empty_messages(inputs: Inputs) -> list[Score]:
-    """Return what ending each code costs, and what the code of nothing costs."""
-    dataset, scores = inputs.dataset, []
-    if dataset.train.samples:
-        empty = bytes_to_bits(len(_code_of_nothing(inputs.fitted)))
-        # The streams of a model share one coder.
-        n = len(dataset.test.samples)
-        n_codes = 1 if isinstance(inputs.fitted, Stepwise) else n
-        scores.append(
-            Score(
-                name="termination_bpb",
-                value=bits_per_byte(n_codes * empty, dataset.test.n_bytes),
-                unit="bits/byte",
-                state="fit(train)",
-                n=n,
-            )
-        )
-    if "fit" not in inputs.unfitted.needs:
-        overhead = len(_code_of_nothing(inputs.unfitted))
-        scores.append(
-            Score(name="overhead_bytes", value=overhead, unit="bytes", state="unfitted")
-        )
-    return scores
-
-
-def _two_part(inputs: Inputs, rated: Sequence[_Rated]) -> list[Score]:
-    """Return the held-out rate with the artifact's weight on it."""
-    bits = {rate.name: rate.bits for rate in rated}
-    if "heldout" not in bits:
-        return []
-    size, n = inputs.dataset.test.n_bytes, len(inputs.dataset.test.samples)
-    held = Heldout(
-        bits=bits["heldout"],
-        n_bytes=size,
-        n=n,
-        route=inputs.unfitted.route,
-        realised="decoded",
-    )
-    free = [
-        bits_per_byte(bits[name], size) for name in ("cold", "stream") if name in bits
-    ]
-    return two_part_scores(
-        held, artifact_bits=inputs.artifact_bits, artifact_free_bpb=free
-    )
-
-
-def _file_sizes(dataset: Dataset, rated: Sequence[_Rated]) -> list[Score]:
-    """Return the coded size of each file of a corpus, each coded alone."""
-    cold = [rate.per_sample for rate in rated if rate.name == "cold"]
-    if not cold or len(dataset.names) != len(dataset.test.samples):
-        return []
-    return [
-        Score(
-            name=f"coded_bytes:{name}",
-            value=bits_to_bytes(float(bits)),
-            unit="bytes",
-            state="unfitted",
-            n=1,
-            realised="decoded",
-        )
-        for name, bits in zip(dataset.names, cold[0], strict=True)
-    ]
-
-
-def _pair(
-    compressor: Compressor, dataset: Dataset, seed: int, *, fitted: bool
-) -> list[_Rated]:
-    """Return the rate of samples alone and that of the whole stream, from one state."""
+def _alone(compressor: Compressor, dataset: Dataset, *, fitted: bool) -> Coded:
     samples = dataset.test.samples
-    artifact = _artifact(compressor, fitted=fitted)
-    codes = tuple(code_each(compressor, samples, artifact=artifact))
-    if isinstance(compressor, Codec):
-        lengths = np.array([bytes_to_bits(len(code)) for code in codes], np.float64)
-    else:
-        lengths = compressor.code_lengths(samples)
-    # What is ranked is what was written: a model's container counts with its head.
-    name = "isolated" if fitted else "cold"
-    coded = Coded(name=name, fitted=fitted, stream=False, codes=codes, samples=samples)
-    slow = compressor.route == "suffix" and fitted
-    alone = _Rated(
-        name=name,
-        state="fit(train)" if fitted else "unfitted",
-        bits=bytes_to_bits(sum(map(len, codes))),
-        per_sample=lengths,
-        coded=_drawn(coded, seed) if slow else coded,
-        realised="subset" if slow else "decoded",
+    codes = code_each(compressor, samples, artifact=_artifact(compressor, fitted))
+    return Coded(
+        name=ALONE[fitted],
+        fitted=fitted,
+        stream=False,
+        codes=tuple(codes),
+        samples=samples,
     )
-    return [alone, _stream(compressor, dataset, lengths, fitted=fitted)]
 
 
-def _drawn(coded: Coded, seed: int) -> Coded:
+def _subset_of(coded: Coded, seed: int) -> Coded:
     """Return a seeded subset of codes of single samples."""
-    rng = np.random.default_rng([seed, 4])
-    picked = rng.permutation(len(coded.samples))[:N_DECODED]
+    indices = _decoded_indices(len(coded.samples), seed)
     return replace(
         coded,
-        codes=tuple(coded.codes[i] for i in picked),
-        samples=tuple(coded.samples[i] for i in picked),
+        codes=tuple(coded.codes[i] for i in indices),
+        samples=tuple(coded.samples[i] for i in indices),
     )
 
 
-def _stream(
-    compressor: Compressor, dataset: Dataset, lengths: Bits, *, fitted: bool
-) -> _Rated:
-    """Return the rate of the test split as one stream."""
-    samples, name = dataset.test.samples, "heldout" if fitted else "stream"
-    artifact = _artifact(compressor, fitted=fitted)
+def _decoded_indices(n: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, 4]).permutation(n)[:N_DECODED]
+
+
+def _stream(compressor: Compressor, dataset: Dataset, *, fitted: bool) -> Coded:
+    """Return the code of the test split as one stream."""
+    samples = dataset.test.samples
+    artifact = _artifact(compressor, fitted)
     whole = code_stream(compressor, samples, dataset.separator, artifact=artifact)
-    return _Rated(
-        name=name,
-        state="fit(train)" if fitted else "unfitted",
-        bits=bytes_to_bits(len(whole)),
-        per_sample=lengths,
-        coded=Coded(
-            name=name,
-            fitted=fitted,
-            stream=True,
-            codes=(whole,),
-            samples=samples,
-            separator=dataset.separator,
-        ),
+    return Coded(
+        name=STREAM[fitted],
+        fitted=fitted,
+        stream=True,
+        codes=(whole,),
+        samples=samples,
+        separator=dataset.separator,
     )
 
 
-def _score(
-    rate: _Rated,
-    compressor: Compressor,
-    dataset: Dataset,
-    rng: np.random.Generator,
-    *,
-    suffix: str = "",
-) -> Score:
-    sizes = np.array([len(sample) for sample in dataset.test.samples], np.float64)
-    value = bits_per_byte(rate.bits, dataset.test.n_bytes)
-    low, high = ratio_interval(rate.per_sample, sizes, rng)
-    # A stream does not fall into samples: its interval is that of the samples coded alone
-    # from the same state, scaled to the stream's rate.
-    total = float(rate.per_sample.sum())
-    scale = value / (total / sizes.sum()) if total > 0 else 1.0
-    unconditioned = rate.coded.fitted and compressor.route == "none"
-    return Score(
-        name=f"{rate.name}_bpb{suffix}",
-        value=value,
-        unit="bits/byte",
-        state=rate.state,
-        route=compressor.route if rate.coded.fitted else "",
-        n=len(sizes),
-        ci_low=low * scale,
-        ci_high=high * scale,
-        realised=rate.realised,
-        note="unconditioned" if unconditioned else "given this split",
-    )
-
-
-def _artifact(compressor: Compressor, *, fitted: bool) -> bytes:
+def _artifact(compressor: Compressor, fitted: bool) -> bytes:  # noqa: FBT001  (as in _states)
     return identity(compressor) if fitted else NO_ARTIFACT
 
 
@@ -249,10 +125,215 @@ def _code_of_nothing(compressor: Compressor) -> bytes:
     return code
 
 
+def originals(evidence: Evidence, _: NoParameters) -> Mapping[str, Samples]:
+    """Return the samples that each code must decode to."""
+    dataset = evidence.dataset
+    samples = dataset.test.samples
+    expected: dict[str, Samples] = {}
+    for fitted in _states("fit" in evidence.subject.needs, dataset):
+        if _is_subset(evidence, fitted):
+            indices = _decoded_indices(len(samples), evidence.seed)
+            expected[ALONE[fitted]] = tuple(samples[i] for i in indices)
+        else:
+            expected[ALONE[fitted]] = samples
+        expected[STREAM[fitted]] = samples
+    if dataset.train.samples and _is_partly_duplicated(dataset):
+        unique = _deduplicated(dataset).test.samples
+        expected[STREAM[True] + DEDUPLICATED] = unique
+    return expected
+
+
+def _is_subset(evidence: Evidence, fitted: bool) -> bool:  # noqa: FBT001  (as in _states)
+    """Say whether only a subset of the samples coded alone was decoded."""
+    return fitted and evidence.subject.route == "suffix"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rate:
+    """One rate: its total, and the lengths of samples that its interval resamples."""
+
+    name: str
+    fitted: bool
+    bits: float
+    per_sample: Bits
+    realised: Realised = "decoded"
+    deduplicated: bool = False
+
+
+def judge(evidence: Evidence, _: NoParameters) -> Judgement:
+    """Return the rates, counted in bytes of files that a fresh process decoded.
+
+    Raises:
+        ConformanceError: the compressor reported other lengths than its codes have.
+    """
+    dataset = evidence.dataset
+    states = _states("fit" in evidence.subject.needs, dataset)
+    rates = [rate for fitted in states for rate in _rates(evidence, fitted)]
+    rng = np.random.default_rng([evidence.seed, 1])
+    scores = [_score(rate, evidence, dataset, rng) for rate in rates]
+    scores += [*_empty_messages(evidence), *_two_part(evidence, rates)]
+    scores += _file_sizes(dataset, rates)
+    unique = _deduplicated(dataset)
+    scores += [
+        _score(rate, evidence, unique, rng)
+        for rate in _rates_without_duplicates(evidence, rates)
+    ]
+    arrays = {f"{rate.name}_bits": rate.per_sample for rate in rates}
+    arrays["n_bytes"] = np.array([len(sample) for sample in dataset.test.samples])
+    return Judgement(scores=tuple(scores), arrays=arrays)
+
+
+def _rates(evidence: Evidence, fitted: bool) -> list[_Rate]:  # noqa: FBT001  (as in _states)
+    """Return the rate of samples alone and that of the whole stream, from one state."""
+    alone, stream = evidence.codes[ALONE[fitted]], evidence.codes[STREAM[fitted]]
+    reported = evidence.arrays[f"{ALONE[fitted]}_bits"]
+    subset = _is_subset(evidence, fitted)
+    if evidence.subject.kind == "codec":
+        n = len(evidence.dataset.test.samples)
+        indices = _decoded_indices(n, evidence.seed) if subset else np.arange(n)
+        code_bits = BITS_PER_BYTE * np.array(alone.lengths, np.float64)
+        if not np.array_equal(reported[indices], code_bits):
+            raise ConformanceError(
+                f"{evidence.subject.name} reported code lengths that its codes do not have"
+            )
+    # A model's samples share one container, which counts with its head.
+    total = float(reported.sum()) if subset else bytes_to_bits(alone.n_bytes)
+    return [
+        _Rate(
+            name=ALONE[fitted],
+            fitted=fitted,
+            bits=total,
+            per_sample=reported,
+            realised="subset" if subset else "decoded",
+        ),
+        _Rate(
+            name=STREAM[fitted],
+            fitted=fitted,
+            bits=bytes_to_bits(stream.n_bytes),
+            per_sample=reported,
+        ),
+    ]
+
+
+def _rates_without_duplicates(
+    evidence: Evidence, rates: Sequence[_Rate]
+) -> list[_Rate]:
+    """Return the fitted rates of the samples that duplicate nothing; none if all do not."""
+    dataset = evidence.dataset
+    if not dataset.train.samples or not _is_partly_duplicated(dataset):
+        return []
+    (isolated,) = (rate for rate in rates if rate.name == ALONE[True])
+    lengths = isolated.per_sample[np.flatnonzero(~dataset.duplicated)]  # type: ignore[operator]
+    is_codec = evidence.subject.kind == "codec"
+    stream = evidence.codes[STREAM[True] + DEDUPLICATED]
+    alone = replace(
+        isolated,
+        bits=float(lengths.sum()),
+        per_sample=lengths,
+        # A codec's codes stand alone and were decoded; streams of a model share a coder.
+        realised="subset" if is_codec else "likelihood",
+        deduplicated=True,
+    )
+    bits = bytes_to_bits(stream.n_bytes)
+    together = replace(alone, name=STREAM[True], bits=bits, realised="decoded")
+    return [alone, together]
+
+
+def _score(
+    rate: _Rate, evidence: Evidence, dataset: Dataset, rng: np.random.Generator
+) -> Score:
+    sizes = np.array([len(sample) for sample in dataset.test.samples], np.float64)
+    value = bits_per_byte(rate.bits, dataset.test.n_bytes)
+    low, high = ratio_interval(rate.per_sample, sizes, rng)
+    # A stream does not fall into samples: its interval is that of the samples coded alone
+    # from the same state, scaled to the stream's rate.
+    total = float(rate.per_sample.sum())
+    scale = value / (total / sizes.sum()) if total > 0 else 1.0
+    unconditioned = rate.fitted and evidence.subject.route == "none"
+    return Score(
+        metric=f"{rate.name}_bpb",
+        deduplicated=rate.deduplicated,
+        value=value,
+        unit="bits/byte",
+        state=STATE[rate.fitted],
+        route=evidence.subject.route if rate.fitted else "",
+        n=len(sizes),
+        ci_low=low * scale,
+        ci_high=high * scale,
+        realised=rate.realised,
+        note="unconditioned" if unconditioned else "given this split",
+    )
+
+
+def _empty_messages(evidence: Evidence) -> Iterator[Score]:
+    """Yield what ending each code costs, and what the code of nothing costs."""
+    test = evidence.dataset.test
+    if EMPTY[True] in evidence.facts:
+        empty = bytes_to_bits(int(evidence.facts[EMPTY[True]]))
+        n = len(test.samples)
+        # The streams of a model share one coder.
+        n_codes = 1 if evidence.subject.kind == "model" else n
+        yield Score(
+            metric="termination_bpb",
+            value=bits_per_byte(n_codes * empty, test.n_bytes),
+            unit="bits/byte",
+            state=STATE[True],
+            n=n,
+        )
+    if EMPTY[False] in evidence.facts:
+        yield Score(
+            metric="overhead_bytes",
+            value=int(evidence.facts[EMPTY[False]]),
+            unit="bytes",
+            state=STATE[False],
+        )
+
+
+def _two_part(evidence: Evidence, rates: Sequence[_Rate]) -> list[Score]:
+    """Return the held-out rate with the artifact's weight on it."""
+    bits = {rate.name: rate.bits for rate in rates}
+    if STREAM[True] not in bits:
+        return []
+    size, n = evidence.dataset.test.n_bytes, len(evidence.dataset.test.samples)
+    heldout = Heldout(
+        bits=bits[STREAM[True]],
+        n_bytes=size,
+        n=n,
+        route=evidence.subject.route,
+        realised="decoded",
+    )
+    names = (ALONE[False], STREAM[False])
+    free = [bits_per_byte(bits[name], size) for name in names if name in bits]
+    return two_part_scores(
+        heldout, artifact_bits=evidence.artifact_bits, artifact_free_bpb=free
+    )
+
+
+def _file_sizes(dataset: Dataset, rates: Sequence[_Rate]) -> list[Score]:
+    """Return the coded size of each file of a corpus, each coded alone."""
+    cold = [rate.per_sample for rate in rates if rate.name == ALONE[False]]
+    if not cold or len(dataset.names) != len(dataset.test.samples):
+        return []
+    return [
+        Score(
+            metric="coded_bytes",
+            variant=Variant(file=name),
+            value=bits_to_bytes(float(bits)),
+            unit="bytes",
+            state=STATE[False],
+            n=1,
+            realised="decoded",
+        )
+        for name, bits in zip(dataset.names, cold[0], strict=True)
+    ]
+
+
 TASK = Task(
     name="rates",
     version=2,
-    run=run,
+    measure=measure,
+    judge=judge,
+    originals=originals,
     reads_fit=True,
     weight=2.0,
     title="bits per byte: cold, stream, held-out, isolated; all decoded",

@@ -1,6 +1,6 @@
-"""How fast and in how much memory: compress and decompress the test split, alone.
+"""Speed and memory of compressing and decompressing the test split, alone.
 
-The one readout that reads the clock: what it measures is time. The runner lets nothing
+The one readout that reads the clock. The runner lets nothing
 else run beside it.
 """
 
@@ -19,15 +19,16 @@ from harness.contract import coding
 from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
-from harness.tasks.outcome import Outcome, Score
-from harness.tasks.task import Inputs, Task
+from harness.records.score import Score
+from harness.tasks.outcome import Judgement, Measured
+from harness.tasks.task import Evidence, Inputs, Task
 
 MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """How often to repeat.
+    """Number of repeats.
 
     repeats: timed runs of each direction after one that warms up.
     seconds: no further repeat of a direction starts once it has taken this long.
@@ -37,10 +38,10 @@ class Parameters:
     seconds: float = 4.0
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return speeds in MB of original per second: best and median; all times are kept.
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return the seconds of every repeat, and the peak memory that the process grew by.
 
-    Each sample is coded alone, unfitted. Peak memory is what the process grew by.
+    Each sample is coded alone, unfitted.
 
     Raises:
         NotApplicableError: the compressor must be fitted before it codes.
@@ -53,25 +54,33 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     codes = _code(compressor, dataset)
     whole = b"".join(samples)
     lengths = [len(sample) for sample in samples]
-    seconds = {
-        "encode": _timed(lambda: _code(compressor, dataset), parameters),
-        "decode": _timed(
-            lambda: coding.decode_each(
-                compressor, codes, lengths, artifact=coding.NO_ARTIFACT
-            ),
-            parameters,
+    work: dict[str, Callable[[], object]] = {
+        "encode": lambda: _code(compressor, dataset),
+        "decode": lambda: coding.decode_each(
+            compressor, codes, lengths, artifact=coding.NO_ARTIFACT
         ),
-        "memcpy": _timed(lambda: bytearray(whole), parameters),
+        "memcpy": lambda: bytearray(whole),
     }
+    arrays = {
+        f"{name}_seconds": np.array(_timed(do, parameters)) for name, do in work.items()
+    }
+    peak = max(_peak_bytes() - resident, 0)
+    return Measured(arrays=arrays, facts={"peak_bytes": peak})
+
+
+def judge(evidence: Evidence, _: Parameters) -> Judgement:
+    """Return speeds in MB of original per second: best and median; all times are kept."""
+    n_bytes = evidence.dataset.test.n_bytes
     scores = [
         score
-        for name, taken in seconds.items()
-        for score in _speeds(name, taken, len(whole))
+        for name in ("encode", "decode", "memcpy")
+        for score in _speeds(name, evidence.arrays[f"{name}_seconds"].tolist(), n_bytes)
     ]
-    peak = max(_peak_bytes() - resident, 0)
-    scores.append(Score(name="peak_bytes", value=peak, unit="bytes", state="unfitted"))
-    arrays = {f"{name}_seconds": np.array(taken) for name, taken in seconds.items()}
-    return Outcome(scores=tuple(scores), arrays=arrays)
+    peak = int(evidence.facts["peak_bytes"])
+    scores.append(
+        Score(metric="peak_bytes", value=peak, unit="bytes", state="unfitted")
+    )
+    return Judgement(scores=tuple(scores), arrays=evidence.arrays)
 
 
 def _code(compressor: Compressor, dataset: Dataset) -> list[bytes]:
@@ -83,25 +92,25 @@ def _code(compressor: Compressor, dataset: Dataset) -> list[bytes]:
 def _timed(work: Callable[[], object], parameters: Parameters) -> list[float]:
     """Return the seconds of each repeat, the warm-up left out."""
     work()
-    taken: list[float] = []
-    while len(taken) < parameters.repeats and (
-        not taken or sum(taken) < parameters.seconds
+    seconds_each: list[float] = []
+    while len(seconds_each) < parameters.repeats and (
+        not seconds_each or sum(seconds_each) < parameters.seconds
     ):
         start = time.perf_counter()
         work()
-        taken.append(time.perf_counter() - start)
-    return taken
+        seconds_each.append(time.perf_counter() - start)
+    return seconds_each
 
 
-def _speeds(name: str, taken: list[float], n_bytes: int) -> list[Score]:
-    best, median = min(taken), statistics.median(taken)
+def _speeds(name: str, seconds_each: list[float], n_bytes: int) -> list[Score]:
+    best, median = min(seconds_each), statistics.median(seconds_each)
     return [
         Score(
-            name=f"{name}_{which}_mb_per_s",
+            metric=f"{name}_{which}_mb_per_s",
             value=n_bytes / seconds / MEGABYTE,
             unit="MB/s",
             state="unfitted",
-            n=len(taken),
+            n=len(seconds_each),
         )
         for which, seconds in (("best", best), ("median", median))
     ]
@@ -119,7 +128,8 @@ def _peak_bytes() -> int:
 TASK = Task(
     name="speed",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
     parameters=Parameters,
     alone=True,
     title="MB/s of compressing and decompressing, alone; peak memory; memcpy beside",

@@ -1,47 +1,96 @@
-"""What a readout is: a name, a version, parameters with defaults, and a pure function."""
+"""Definition of a task: a name, a version, parameters, and two pure functions.
+
+`measure` runs with the plugin in its process and never sees a label of the test split.
+`judge` turns measurements into scores where no plugin is loaded, so that a plugin cannot
+write its own score and a new metric can be computed for old runs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import SuiteError
-from harness.tasks.outcome import Outcome
+from harness.records.job import Subject
+from harness.tasks.column import Column
+from harness.tasks.outcome import Arrays, CodeFile, Judgement, Measured
+
+Samples = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a readout may see.
+    """Everything that `measure` may see.
 
     Attributes:
         unfitted: the compressor as its spec says.
         fitted: the same after fit(train); `unfitted` again where the task reads no fit.
-        artifact_bits: what a receiver needs to get `fitted`, weighed by the harness.
-        dataset: the subset that the suite asks for, both splits in their seeded order.
-        seed: of every draw and interval.
-        others: data sets that the parameter `others` names, by name, with the same caps.
+        dataset: the subset that the suite asks for, both splits in their seeded order,
+            the test split without its labels.
+        seed: of every random choice.
+        prepared: whatever `Task.prepare` returned.
     """
 
     unfitted: Compressor
     fitted: Compressor
-    artifact_bits: float
     dataset: Dataset
     seed: int
-    others: Mapping[str, Dataset] = field(default_factory=dict)
+    prepared: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Everything that `prepare` and `judge` may see; the former has no measurements yet.
+
+    Attributes:
+        subject: the compressor as the plan describes it.
+        dataset: the same subset as in `Inputs`, with all labels.
+        seed: of every random choice.
+        artifact_bits: size of what a receiver needs to get the fitted compressor.
+        arrays, facts: measurements.
+        codes: files that a fresh process decoded, by the name of the rate.
+        foreign: data sets that the parameter `others` names, by name, with the same caps.
+    """
+
+    subject: Subject
+    dataset: Dataset
+    seed: int
+    artifact_bits: float = 0.0
+    arrays: Arrays = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    codes: Mapping[str, CodeFile] = field(default_factory=dict)
+    foreign: Mapping[str, Dataset] = field(default_factory=dict)
+
+
+def without_test_labels(dataset: Dataset) -> Dataset:
+    """Return the data set as a compressor's process may see it."""
+    test = replace(dataset.test, labels=np.zeros(0, np.int64))
+    return replace(dataset, test=test, true_bits=None)
+
+
+def no_originals(_evidence: Evidence, _parameters: Any) -> Mapping[str, Samples]:
+    """Return nothing: the task writes no codes."""
+    return {}
+
+
+def nothing(_evidence: Evidence, _parameters: Any) -> Any:
+    """Return None: the task prepares nothing."""
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoParameters:
-    """For readouts that have none."""
+    """Parameters of a task that has none."""
 
 
 def check_budget(task: str, budget: int | None) -> None:
-    """Raise SuiteError for a number of training steps that is none."""
+    """Raise SuiteError for a number of training steps below 1."""
     if budget is not None and budget < 1:
         raise SuiteError(f"{task}: budget is {budget}; give 1 training step or more")
 
@@ -52,9 +101,16 @@ class Task:
 
     Attributes:
         name: as suites and records call it.
-        version: rises whenever its numbers change.
-        run: values to values; raises NotApplicableError where it has no meaning.
+        version: rises whenever measurements change; part of the key.
+        prepare: draws texts by labels, before the plugin is loaded; may hold no label of
+            the test split.
+        measure: values to values, in the plugin's process; raises NotApplicableError where
+            the readout has no meaning.
+        judge: measurements to scores, where no plugin is loaded.
+        originals: the samples that each code must decode to, by the name of the rate.
+        judge_version: rises whenever scores change while measurements do not.
         parameters: a frozen dataclass, every field with a default.
+        columns: of leaderboards.
         reads_fit: whether it reads the state after fit(train), a job of its own.
         alone: whether it measures time, so that nothing else may run beside it.
         weight: rough cost of a byte of data, to start long jobs first.
@@ -63,8 +119,13 @@ class Task:
 
     name: str
     version: int
-    run: Callable[[Inputs, Any], Outcome]
+    measure: Callable[[Inputs, Any], Measured]
+    judge: Callable[[Evidence, Any], Judgement]
+    originals: Callable[[Evidence, Any], Mapping[str, Samples]] = no_originals
+    prepare: Callable[[Evidence, Any], Any] = nothing
+    judge_version: int = 1
     parameters: type[Any] = NoParameters
+    columns: tuple[Column, ...] = ()
     reads_fit: bool = False
     alone: bool = False
     weight: float = 1.0
@@ -76,10 +137,10 @@ class Task:
         Raises:
             SuiteError: a parameter is not one of this task's, or its value is not legal.
         """
-        known = [f.name for f in fields(self.parameters)]
+        names = [f.name for f in fields(self.parameters)]
         for name in given:
-            if name not in known:
-                listed = ", ".join(known) or "none"
+            if name not in names:
+                listed = ", ".join(names) or "none"
                 raise SuiteError(
                     f"{self.name} has no parameter {name!r}; it has: {listed}"
                 )

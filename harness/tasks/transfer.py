@@ -1,4 +1,6 @@
-"""Does an X that saves bits on Y also help to classify Y from few labels (SCIENCE section 3).
+"""Transfer: bits that X saves on Y, and few-label accuracy on Y after X.
+
+docs/method.md, transfer.
 
 Every X has equal bytes. After X, the test split of Y is coded without its labels; then a
 code per class, started from X and a few labelled samples, classifies it (`class_scratch`
@@ -9,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contract.coding import join
-from harness.contract.compressor import Compressor
+from harness.contract.compressor import Bits, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
+from harness.records.score import Score, Variant
 from harness.statistics import samples as stats
 from harness.tasks.class_code import class_lengths, require_route
-from harness.tasks.classify import tied_credit
+from harness.tasks.classify import require_labels, tied_credit
 from harness.tasks.joint import BEYOND, Coder
-from harness.tasks.outcome import Outcome, Score
+from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.pairs import (
     WHOLE,
     distinct,
@@ -32,17 +36,18 @@ from harness.tasks.pairs import (
     text,
 )
 from harness.tasks.prequential import learner_for
-from harness.tasks.task import Inputs, Task, check_budget
+from harness.tasks.task import Evidence, Inputs, Task, check_budget, without_test_labels
 from harness.units import bits_per_byte
 
 MIN_SOURCES = 6
 """Fewer X per Y make a table and no test."""
 NO_X, RANDOM = "none", "random"
+Y_BITS, CLASS_BITS, SOURCES = "y_bits", "class_bits", "sources"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """How long X is, how many of them, and how few labels.
+    """Length and number of X, and number of labels.
 
     n_bytes: of every X, and of Y at most.
     n_labels: labelled samples per class.
@@ -75,22 +80,34 @@ class Problem:
     Attributes:
         dataset: Y; its test split without samples that duplicate something in train.
         few: per class, indices of the labelled samples in train.
-        rest: train without the labelled samples: where X of the same data comes from.
+        unlabelled_train: train without the labelled samples: where X of the same data comes from.
         y: the test split as one stream, at most so many bytes.
         seed: of draws and intervals.
     """
 
     dataset: Dataset
     few: tuple[NDArray[np.int64], ...]
-    rest: Dataset
+    unlabelled_train: Dataset
     y: bytes
     seed: int
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return, for every X and without any, bits saved on Y and few-label accuracy.
+def prepare(
+    evidence: Evidence, parameters: Parameters
+) -> tuple[Problem, dict[str, bytes]]:
+    """Return Y without the labels of its test split, and every X by name.
 
-    Names are MEASURE:X; X "none" is the reference, "random" a control that no test counts.
+    Raises:
+        NotApplicableError: there are no labels, or no test sample is left.
+    """
+    require_labels(evidence.dataset)
+    problem = few_label_problem(evidence.dataset, parameters, seed=evidence.seed)
+    sources = {NO_X: b"", **draw_sources(problem, evidence.foreign, parameters)}
+    return replace(problem, dataset=without_test_labels(problem.dataset)), sources
+
+
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return, for every X and without any, bits on Y and code lengths given each class.
 
     Raises:
         NotApplicableError: there are no labels, or no conditional online code.
@@ -98,23 +115,39 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     compressor, seed = inputs.unfitted, inputs.seed
     require_route(compressor, inputs.dataset)
     learner = learner_for(compressor, parameters.budget, seed=seed)
-    problem = few_label_problem(inputs.dataset, parameters, seed=seed)
-    sources = draw_sources(problem, inputs.others, parameters)
+    problem, sources = inputs.prepared
     coder = Coder(compressor=compressor, codes={}, learner=learner)
-    alone = coder.bits(problem.y)
-    n_counted = sum(name != RANDOM for name in sources)
+    bits = [coder.bits(problem.y, x) for x in sources.values()]
+    arrays: dict[str, NDArray[np.generic]] = {Y_BITS: np.array(bits, np.float64)}
+    for i, x in enumerate(sources.values()):
+        arrays[f"{CLASS_BITS}_{i}"] = few_label_lengths(coder, problem, x)
+    facts: dict[str, Any] = {SOURCES: list(sources)}
+    if learner:
+        facts["steps_after_x"] = learner.steps_after_x
+    return Measured(arrays=arrays, facts=facts)
+
+
+def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
+    """Return, for every X and without any, bits saved on Y and few-label accuracy.
+
+    The variant names X; "none" is the reference, "random" a control that no test counts.
+    """
+    problem = few_label_problem(evidence.dataset, parameters, seed=evidence.seed)
+    names = [str(name) for name in evidence.facts[SOURCES]]
+    n_counted = sum(name not in (NO_X, RANDOM) for name in names)
+    bits = evidence.arrays[Y_BITS]
     scores: list[Score] = []
     arrays: dict[str, NDArray[np.generic]] = {}
-    for name, x in {NO_X: b"", **sources}.items():
-        note = _note(coder, x, n_counted)
-        credit = few_label_credit(coder, problem, x)
-        arrays[f"credit_{name}"] = credit
-        scores.append(_accuracy(name, credit, problem, compressor, note))
+    for i, name in enumerate(names):
+        credit = tied_credit(evidence.arrays[f"{CLASS_BITS}_{i}"])
+        arrays[f"credit:{name}"] = credit
+        source = _source(evidence, parameters, name, n_counted)
+        scores.append(_accuracy(credit, problem, source))
         if name != NO_X:
-            saved = bits_per_byte(alone - coder.bits(problem.y, x), len(problem.y))
-            scores.append(_saved(name, saved, compressor, note))
+            saved = float(bits[names.index(NO_X)] - bits[i])
+            scores.append(_saved(bits_per_byte(saved, len(problem.y)), source))
     arrays["labels"] = problem.dataset.test.labels
-    return Outcome(scores=tuple(scores), arrays=arrays)
+    return Judgement(scores=tuple(scores), arrays=arrays)
 
 
 def few_label_problem(
@@ -131,21 +164,23 @@ def few_label_problem(
     unlabelled = np.setdiff1d(order, np.concatenate(few))
     nothing = np.zeros(0, np.int64)
     # halves_of pools train and test: X comes from train alone.
-    rest = replace(
+    unlabelled_train = replace(
         dataset,
         train=dataset.train.take(unlabelled),
         test=dataset.test.take(nothing),
         duplicated=None,
         true_bits=None,
     )
-    kept = np.arange(len(dataset.test.samples))
+    unique = np.arange(len(dataset.test.samples))
     if dataset.duplicated is not None:
-        kept = np.flatnonzero(~dataset.duplicated)
-    tested = replace(dataset, test=dataset.test.take(kept), duplicated=None)
+        unique = np.flatnonzero(~dataset.duplicated)
+    tested = replace(dataset, test=dataset.test.take(unique), duplicated=None)
     y = join(tested.test.samples, dataset.separator)[: parameters.n_bytes]
     if not y:
         raise NotApplicableError(f"{dataset.name}: no test sample is left to code")
-    return Problem(dataset=tested, few=few, rest=rest, y=y, seed=seed)
+    return Problem(
+        dataset=tested, few=few, unlabelled_train=unlabelled_train, y=y, seed=seed
+    )
 
 
 def draw_sources(
@@ -155,92 +190,113 @@ def draw_sources(
 ) -> dict[str, bytes]:
     """Return X by name, each of exactly n_bytes: same data, other data, classes, random.
 
-    What is too short is left out; the text of single classes of Y's data fills up to
+    Texts that are too short are left out; the text of single classes of Y's data fills up to
     n_sources. No sample of X is a near duplicate of Y.
     """
     rng = np.random.default_rng([problem.seed, 27])
-    own = {
+    samples_by_name = {
         name: (*half.ys, *half.xs)
-        for name, half in halves_of(problem.rest, rng).items()
+        for name, half in halves_of(problem.unlabelled_train, rng).items()
     }
-    classes = [name for name in own if name != WHOLE]
+    classes = [name for name in samples_by_name if name != WHOLE]
     shuffled = [classes[i] for i in rng.permutation(len(classes))]
     foreign = {name: halves_of(o, rng)[WHOLE].xs for name, o in others.items()}
-    offered = [("same_data", own[WHOLE]), *foreign.items()]
-    offered += [(f"class {name}", own[name]) for name in shuffled]
+    offered = [("same_data", samples_by_name[WHOLE]), *foreign.items()]
+    offered += [(f"class {name}", samples_by_name[name]) for name in shuffled]
     ys = [s + problem.dataset.separator for s in problem.dataset.test.samples]
-    n, found = parameters.n_bytes, dict[str, bytes]()
+    n, sources = parameters.n_bytes, dict[str, bytes]()
     for name, samples in offered:
-        if name.startswith("class ") and len(found) >= parameters.n_sources:
+        if name.startswith("class ") and len(sources) >= parameters.n_sources:
             break
         candidates = first_samples(samples, 2 * n)
         x = text(distinct(candidates, ys, rule_of(problem.dataset)), n)
         if len(x) == n:
-            found[name] = x
-    return {**found, RANDOM: random_bytes(n, problem.dataset.levels, problem.seed)}
+            sources[name] = x
+    return {**sources, RANDOM: random_bytes(n, problem.dataset.levels, problem.seed)}
 
 
-def few_label_credit(coder: Coder, problem: Problem, x: bytes) -> NDArray[np.float64]:
-    """Return the share of each answer, (n_test, n_classes): codes started from X."""
+def few_label_lengths(coder: Coder, problem: Problem, x: bytes) -> Bits:
+    """Return the bits of test samples given each class's few, started from X."""
     seed = problem.seed
     start: Compressor = coder.learner.model if coder.learner else coder.compressor
     if x and coder.learner:
         start = coder.learner.after((x,))
     elif x:
         start = start.fit([x], seed=seed)
-    return tied_credit(class_lengths(start, problem.dataset, problem.few, seed=seed))
+    return class_lengths(start, problem.dataset, problem.few, seed=seed)
 
 
-def _note(coder: Coder, x: bytes, n_counted: int) -> str:
-    window, notes = coder.compressor.window, []
-    if coder.learner:  # X is in the weights: no window gates it
-        notes.append(f"by blocks, fits of {coder.learner.steps_after_x}")
-    elif window is not None and len(x) > window:
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """One X as scores describe it."""
+
+    name: str
+    route: str
+    beyond_window: bool
+    note: str
+
+
+def _source(
+    evidence: Evidence, parameters: Parameters, name: str, n_counted: int
+) -> _Source:
+    window, notes = evidence.subject.window, []
+    n_bytes = 0 if name == NO_X else parameters.n_bytes
+    is_beyond = window is not None and n_bytes > window
+    if "steps_after_x" in evidence.facts:  # X is in the weights: no window gates it
+        is_beyond = False
+        notes.append(f"by blocks, fits of {evidence.facts['steps_after_x']}")
+    if is_beyond:
         notes.append(BEYOND)
     if n_counted < MIN_SOURCES:
         notes.append(f"{n_counted} X: a table, no test")
-    return "; ".join(notes)
-
-
-def _accuracy(
-    name: str,
-    credit: NDArray[np.float64],
-    problem: Problem,
-    compressor: Compressor,
-    note: str,
-) -> Score:
-    labels = problem.dataset.test.labels
-    rng = np.random.default_rng([problem.seed, 28])
-    low, high = stats.accuracy_intervals(labels, credit, rng)["balanced_accuracy"]
-    return Score(
-        name=f"few_label_balanced_accuracy:{name}",
-        value=stats.balanced_accuracy_of(stats.confusion(labels, credit)),
-        unit="fraction",
-        state="fit(x)+fit(few of class)" if name != NO_X else "fit(few of class)",
-        route=compressor.route,
-        n=len(labels),
-        ci_low=low,
-        ci_high=high,
-        note=note,
+    return _Source(
+        name=name,
+        route=evidence.subject.route,
+        beyond_window=is_beyond,
+        note="; ".join(notes),
     )
 
 
-def _saved(name: str, value: float, compressor: Compressor, note: str) -> Score:
+def _accuracy(credit: NDArray[np.float64], problem: Problem, source: _Source) -> Score:
+    labels = problem.dataset.test.labels
+    rng = np.random.default_rng([problem.seed, 28])
+    low, high = stats.accuracy_intervals(labels, credit, rng)["balanced_accuracy"]
+    is_reference = source.name == NO_X
     return Score(
-        name=f"transfer_saved_bpb:{name}",
+        metric="few_label_balanced_accuracy",
+        variant=Variant(x=source.name),
+        value=stats.balanced_accuracy_of(stats.confusion(labels, credit)),
+        unit="fraction",
+        state="fit(few of class)" if is_reference else "fit(x)+fit(few of class)",
+        route=source.route,
+        n=len(labels),
+        ci_low=low,
+        ci_high=high,
+        beyond_window=source.beyond_window,
+        note=source.note,
+    )
+
+
+def _saved(value: float, source: _Source) -> Score:
+    return Score(
+        metric="transfer_saved_bpb",
+        variant=Variant(x=source.name),
         value=value,
         unit="bits/byte",
         state="given x",
-        route=compressor.route,
+        route=source.route,
         n=1,
-        note=note,
+        beyond_window=source.beyond_window,
+        note=source.note,
     )
 
 
 TASK = Task(
     name="transfer",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
+    prepare=prepare,
     parameters=Parameters,
     weight=30.0,
     title="whether an X that saves bits on Y helps to classify Y from few labels",

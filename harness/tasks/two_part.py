@@ -1,17 +1,20 @@
-"""The held-out code plus what a receiver without train needs (SCIENCE: two_part_bpb)."""
+"""Two-part rate: the held-out code plus what a receiver without train needs.
+
+docs/method.md, two_part_bpb.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.tasks.outcome import Realised, Score
+from harness.records.score import Realised, Score
 from harness.units import bits_per_byte
 
 
 @dataclass(frozen=True, kw_only=True)
 class Heldout:
-    """A held-out code of the test split: bits of `n_bytes` in `n` samples."""
+    """Held-out code of the test split: bits of `n_bytes` in `n` samples."""
 
     bits: float
     n_bytes: int
@@ -39,7 +42,7 @@ def two_part_scores(
     gain = min(artifact_free_bpb) - rate if artifact_free_bpb else 0.0
     scores = [
         Score(
-            name="two_part_bpb",
+            metric="two_part_bpb",
             value=bits_per_byte(heldout.bits + artifact_bits, heldout.n_bytes),
             unit="bits/byte",
             state=state,
@@ -48,12 +51,12 @@ def two_part_scores(
             realised=heldout.realised,
             note=_note(artifact_free_bpb, gain),
         ),
-        Score(name="artifact_bits", value=artifact_bits, unit="bits", state=state),
+        Score(metric="artifact_bits", value=artifact_bits, unit="bits", state=state),
     ]
     if gain > 0:
         scores.append(
             Score(
-                name="break_even_bytes",
+                metric="break_even_bytes",
                 value=artifact_bits / gain,
                 unit="bytes",
                 state=state,

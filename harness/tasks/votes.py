@@ -19,7 +19,7 @@ TIE = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbours:
-    """What is known of a block of test samples at the k-th distance.
+    """Neighbours of a block of test samples at the k-th distance.
 
     Attributes:
         nearer: shape (b, n_classes), train samples strictly nearer, fewer than k in all.
@@ -98,15 +98,15 @@ def _completions(nearer: Counts, tied: Counts, places: int) -> tuple[Counts, Flo
     Drawing `places` of the tied samples without putting back: hypergeometric.
     """
     present = np.flatnonzero(tied)
-    drawn = _draws(len(present), places)
-    drawn = drawn[(drawn <= tied[present]).all(axis=1)]
+    draws = _draws(len(present), places)
+    draws = draws[(draws <= tied[present]).all(axis=1)]
     ways = np.array(
         [[comb(n, d) for d in range(places + 1)] for n in tied[present].tolist()],
         np.float64,
     )  # (n_present, places + 1)
-    likely = ways[np.arange(len(present)), drawn].prod(axis=1)
-    votes = np.tile(nearer, (len(drawn), 1))
-    votes[:, present] += drawn
+    likely = ways[np.arange(len(present)), draws].prod(axis=1)
+    votes = np.tile(nearer, (len(draws), 1))
+    votes[:, present] += draws
     return votes, likely / likely.sum()
 
 

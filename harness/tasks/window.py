@@ -1,4 +1,4 @@
-"""How far back a repetition still helps (SCIENCE: window of context memory).
+"""Window of context memory: how far back a repetition still helps.
 
 C(r f r) - C(r f) for incompressible r of 1 KiB and filler f of length d: the window is the
 largest d at which the second r costs under half of the first, C(r). The data set plays no
@@ -13,15 +13,19 @@ import numpy as np
 
 from harness.contract.compressor import Compressor, Stepwise
 from harness.errors import NotApplicableError, SuiteError
-from harness.tasks.outcome import Outcome, Score
-from harness.tasks.task import Inputs, Task
+from harness.records.score import Score
+from harness.tasks.outcome import Judgement, Measured
+from harness.tasks.task import Evidence, Inputs, Task
 
 REPEATED_BYTES = 1024
+HALF = 0.5
+"""Share of its first cost below which a repetition was remembered."""
+REPEAT_COST = "repeat_cost"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """max_filler_bytes: where the doubling ladder, from 1 KiB on, ends."""
+    """max_filler_bytes: end of the doubling ladder that begins at 1 KiB."""
 
     max_filler_bytes: int = 4 << 20
 
@@ -33,8 +37,8 @@ class Parameters:
             )
 
 
-def run(inputs: Inputs, parameters: Parameters) -> Outcome:
-    """Return the measured window, and the declared one where it has a limit.
+def measure(inputs: Inputs, parameters: Parameters) -> Measured:
+    """Return, for each length of filler, the cost of the repetition as a share of the first.
 
     Raises:
         NotApplicableError: the compressor codes nothing before it is fitted.
@@ -42,23 +46,31 @@ def run(inputs: Inputs, parameters: Parameters) -> Outcome:
     compressor = inputs.unfitted
     if "fit" in compressor.needs:
         raise NotApplicableError(
-            f"{compressor.name} must be fitted; what it knows by then is no context"
+            f"{compressor.name} must be fitted; its knowledge by then is no context"
         )
     fillers = ladder(parameters.max_filler_bytes)
     shares = repeat_costs(compressor, fillers, seed=inputs.seed)
+    return Measured(arrays={REPEAT_COST: np.array(shares)})
+
+
+def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
+    """Return the measured window, and the declared one where it has a limit."""
+    fillers = ladder(parameters.max_filler_bytes)
+    shares = evidence.arrays[REPEAT_COST].tolist()
     measured = max(
-        (d for d, s in zip(fillers, shares, strict=True) if s < 0.5), default=0
+        (d for d, share in zip(fillers, shares, strict=True) if share < HALF), default=0
     )
+    declared = evidence.subject.window
     notes = ["largest rung of a doubling ladder"]
     if measured == fillers[-1]:
         notes.append("the last one: the window may be longer")
-    if compressor.window is None:
+    if declared is None:
         notes.append("declared without limit")
     scores = [_bytes("window_bytes", measured, "; ".join(notes))]
-    if compressor.window is not None:
-        scores.append(_bytes("declared_window_bytes", compressor.window, ""))
-    arrays = {"filler_bytes": np.array(fillers), "repeat_cost": np.array(shares)}
-    return Outcome(scores=tuple(scores), arrays=arrays)
+    if declared is not None:
+        scores.append(_bytes("declared_window_bytes", declared, ""))
+    arrays = {"filler_bytes": np.array(fillers), REPEAT_COST: np.array(shares)}
+    return Judgement(scores=tuple(scores), arrays=arrays)
 
 
 def ladder(top: int) -> list[int]:
@@ -84,14 +96,15 @@ def repeat_costs(
     return costs
 
 
-def _bytes(name: str, value: float, note: str) -> Score:
-    return Score(name=name, value=value, unit="bytes", state="unfitted", note=note)
+def _bytes(metric: str, value: float, note: str) -> Score:
+    return Score(metric=metric, value=value, unit="bytes", state="unfitted", note=note)
 
 
 TASK = Task(
     name="window",
     version=1,
-    run=run,
+    measure=measure,
+    judge=judge,
     parameters=Parameters,
     title="how far back a repetition still helps",
 )

@@ -8,7 +8,7 @@ import pytest
 from harness import Compressor
 from harness.contract.registry import Entry, Registry, load_registry
 from harness.data.card import load_card
-from harness.planning.subject import subject_of, with_card_fields
+from harness.planning.subject import planned_subject, with_card_fields
 
 REGISTRY = load_registry()
 DIGITS = load_card("digits")  # 8 by 8 pixels of 17 levels
@@ -16,7 +16,7 @@ TEXT = load_card("reuters_r8")
 
 
 def subject(spec, card=DIGITS):
-    return subject_of(REGISTRY.parse(spec), REGISTRY, card)
+    return planned_subject(REGISTRY.parse(spec), REGISTRY, card)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def test_a_model_has_the_alphabet_and_the_window_of_the_images_it_codes():
 def test_a_compressor_that_gives_lengths_only_is_neither_codec_nor_model():
     entry = Entry(name="lengths", origin="", kind=Lengths)
     registry = Registry(entries={"lengths": entry})
-    bare = subject_of(Lengths(), registry, DIGITS)
+    bare = planned_subject(Lengths(), registry, DIGITS)
     assert (bare.kind, bare.route, bare.window, bare.alphabet) == (
         "other",
         "none",

@@ -19,6 +19,7 @@ from harness.conformance import check_all, run_checks
 from harness.contract.registry import builtin_folder, load_plugin, load_registry
 from harness.planning.plan import Selection, plan
 from harness.planning.suite import load_suite
+from harness.records.record import record_from_json
 
 pytest.importorskip("transformers")
 torch = import_module("torch")
@@ -364,13 +365,14 @@ def scores_of(task: str, model: Path, folder: Path) -> dict[str, Any]:
     records = list(map(json.loads, map(Path.read_text, paths)))
     assert {record["status"] for record in records} == {"done"}
     assert all(r["job"]["subject"]["prior_bytes"] > 10_000 for r in records)
-    return {score["name"]: score for r in records for score in r["scores"]}
+    scores = [s for r in map(record_from_json, records) for s in r.scores]
+    return {score.name: score for score in scores}
 
 
 def test_a_run_measures_and_decodes_it(folders: dict[str, Path], tmp_path: Path):
     scores = scores_of('{ name = "rates" }', folders["byte_level"], tmp_path)
     for name in ("cold_bpb", "stream_bpb", "heldout_bpb", "isolated_bpb"):
-        assert scores[name]["realised"] == "decoded"
+        assert scores[name].realised == "decoded"
 
 
 @pytest.mark.slow

@@ -10,17 +10,18 @@ import pytest
 from harness import Compressor, NotApplicableError, Stepwise
 from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
+from harness.records.job import subject_of
 from harness.tasks import class_adapt, class_scratch
 from harness.tasks.class_code import (
     EQUAL_BYTES,
-    ClassCodes,
     Parameters,
+    class_judgement,
     class_members,
-    class_outcome,
+    measured_codes,
     rounded_up,
 )
-from harness.tasks.outcome import Outcome
-from harness.tasks.task import Inputs
+from harness.tasks.evaluate import evaluate
+from harness.tasks.task import Evidence, Inputs
 
 REGISTRY = load_registry()
 VOCABULARY = [b"wheat corn grain crop", b"bank rate loan debt", b"oil well barrel gas"]
@@ -54,13 +55,12 @@ def inputs(compressor: Compressor, *, fit: bool = False) -> Inputs:
     return Inputs(
         unfitted=compressor,
         fitted=compressor.fit(corpus, seed=0) if fit else compressor,
-        artifact_bits=0.0,
         dataset=DATA,
         seed=0,
     )
 
 
-def values(outcome: Outcome) -> dict[str, float]:
+def values(outcome) -> dict[str, float]:
     return {score.name: score.value for score in outcome.scores}
 
 
@@ -97,7 +97,9 @@ EVERYTHING = text_of(range(30))
 
 
 def test_class_scratch_equals_loops_over_zlib():
-    found = class_scratch.run(inputs(REGISTRY.parse("deflate")), Parameters())
+    found = evaluate(
+        class_scratch.TASK, inputs(REGISTRY.parse("deflate")), Parameters()
+    )
     lengths = zlib_lengths(b"")
     assert (found.arrays["code_length_bits"] == lengths).all()
     score = values(found)
@@ -107,7 +109,9 @@ def test_class_scratch_equals_loops_over_zlib():
 
 
 def test_class_adapt_puts_the_class_after_all_of_train():
-    found = class_adapt.run(inputs(REGISTRY.parse("deflate"), fit=True), Parameters())
+    found = evaluate(
+        class_adapt.TASK, inputs(REGISTRY.parse("deflate"), fit=True), Parameters()
+    )
     lengths = zlib_lengths(EVERYTHING)
     assert (found.arrays["code_length_bits"] == lengths).all()
     assert (lengths != zlib_lengths(b"")).any()
@@ -121,7 +125,9 @@ def test_class_gain_is_the_bits_that_the_true_class_saves_against_all_pooled(tas
     known = EVERYTHING if task is class_adapt else b""
     pooled = [deflated_bits(x, EVERYTHING) for x in DATA.test.samples]
     true = zlib_lengths(known)[np.arange(50), DATA.test.labels]
-    outcome = task.run(inputs(REGISTRY.parse("deflate"), fit=True), Parameters())
+    outcome = evaluate(
+        task.TASK, inputs(REGISTRY.parse("deflate"), fit=True), Parameters()
+    )
     (gain,) = [s for s in outcome.scores if s.name == "class_gain"]
     assert gain.value == pytest.approx((pooled - true).sum() / DATA.test.n_bytes)
     assert gain.ci_low < gain.value < gain.ci_high
@@ -129,7 +135,7 @@ def test_class_gain_is_the_bits_that_the_true_class_saves_against_all_pooled(tas
 
 def test_a_model_adapts_by_counting_the_class_after_train():
     model = REGISTRY.parse("context_model(order=2)")
-    found = class_adapt.run(inputs(model, fit=True), Parameters())
+    found = evaluate(class_adapt.TASK, inputs(model, fit=True), Parameters())
     money = [
         DATA.train.samples[i] + b"\n" for i in np.flatnonzero(DATA.train.labels == 1)
     ]
@@ -139,15 +145,19 @@ def test_a_model_adapts_by_counting_the_class_after_train():
 
 
 def test_models_are_also_scored_at_the_resolution_of_a_codec():
-    outcome = class_scratch.run(
-        inputs(REGISTRY.parse("context_model(order=1)")), Parameters()
+    outcome = evaluate(
+        class_scratch.TASK,
+        inputs(REGISTRY.parse("context_model(order=1)")),
+        Parameters(),
     )
     lengths, found = outcome.arrays["code_length_bits"], values(outcome)
     whole = 8 * np.ceil(lengths / 8)
     assert found["accuracy_byte_rounded"] == pytest.approx(
         expected_accuracy(whole + PRIOR_BITS)
     )
-    codec = class_scratch.run(inputs(REGISTRY.parse("deflate")), Parameters())
+    codec = evaluate(
+        class_scratch.TASK, inputs(REGISTRY.parse("deflate")), Parameters()
+    )
     assert not any("byte_rounded" in s.name for s in codec.scores)
 
 
@@ -155,13 +165,13 @@ def test_what_a_model_knows_below_a_byte_is_lost_by_rounding_up():
     # The true class is 6 bits shorter, inside one byte; then the prior decides: class 0.
     lengths = np.full((50, 3), 103.0)
     lengths[np.arange(50), DATA.test.labels] = 97.0
-    codes = ClassCodes(
-        lengths=lengths,
-        pooled=lengths[:, 0],
-        state="fit(class)",
-        compressor=REGISTRY.parse("context_model"),
+    evidence = Evidence(
+        subject=subject_of(REGISTRY.parse("context_model")),
+        dataset=DATA,
+        seed=0,
+        arrays=measured_codes(lengths, lengths[:, 0]).arrays,
     )
-    found = values(class_outcome(codes, DATA, seed=0))
+    found = values(class_judgement(evidence, state="fit(class)"))
     assert found["accuracy"] == 1
     assert found["accuracy_byte_rounded"] == (DATA.test.labels == 0).mean()
 
@@ -213,7 +223,7 @@ class Spy(Compressor):
 @pytest.mark.parametrize("task", [class_scratch, class_adapt])
 def test_every_compressor_gets_the_same_seeded_draw_of_equal_bytes(task):
     drawn = class_members(DATA, seed=0, equal_bytes=True)
-    found = task.run(inputs(Spy()), Parameters(equal_bytes=True))
+    found = evaluate(task.TASK, inputs(Spy()), Parameters(equal_bytes=True))
     expected = [float(zlib.crc32(text_of(m))) for m in drawn]
     assert found.arrays["code_length_bits"][0].tolist() == expected
     if task is class_scratch:  # pooled: the same samples, in train's order
@@ -224,10 +234,10 @@ def test_every_compressor_gets_the_same_seeded_draw_of_equal_bytes(task):
 @pytest.mark.parametrize("task", [class_scratch, class_adapt])
 def test_without_labels_or_route_there_is_no_class_readout(task):
     with pytest.raises(NotApplicableError, match="route none"):
-        task.run(inputs(REGISTRY.parse("gzip")), Parameters())
+        evaluate(task.TASK, inputs(REGISTRY.parse("gzip")), Parameters())
     bare = replace(inputs(Spy()), dataset=replace(DATA, classes=()))
     with pytest.raises(NotApplicableError, match="no labels"):
-        task.run(bare, Parameters())
+        evaluate(task.TASK, bare, Parameters())
 
 
 def test_only_class_adapt_reads_the_fit():

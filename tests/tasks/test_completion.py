@@ -12,8 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from harness.contract.compressor import FREQUENCY_BITS, Compressor, Generates, Stepwise
 from harness.data.dataset import Dataset, Split
 from harness.errors import ConformanceError, NotApplicableError, SuiteError
-from harness.tasks import completion
+from harness.tasks import completion, image_halves
 from harness.tasks.completion import Parameters
+from harness.tasks.evaluate import evaluate
 from harness.tasks.probing.logistic import STRENGTHS
 from harness.tasks.task import Inputs
 
@@ -39,7 +40,10 @@ class Chain(Stepwise, Generates):
 
     name = "chain"
     family = "test"
-    rows: np.ndarray  # (1 + size, size), the last row at the start
+
+    @property
+    def rows(self) -> np.ndarray:  # (1 + size, size), the last row at the start
+        return self.learned["rows"]
 
     def fit(self, corpus, *, seed):
         raise NotImplementedError
@@ -70,7 +74,7 @@ def chain(size: int, seed: int = 1) -> Chain:
     rows = np.random.default_rng(seed).integers(1, 1000, (1 + size, size))
     rows = rows * ((1 << FREQUENCY_BITS) // rows.sum(axis=1, keepdims=True))
     rows[:, 0] += (1 << FREQUENCY_BITS) - rows.sum(axis=1)
-    return Chain(rows=rows)
+    return Chain(learned={"rows": rows})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +111,7 @@ def letters() -> Dataset:
 
 
 def inputs(model: Compressor, dataset: Dataset) -> Inputs:
-    return Inputs(
-        unfitted=model, fitted=model, artifact_bits=0.0, dataset=dataset, seed=5
-    )
+    return Inputs(unfitted=model, fitted=model, dataset=dataset, seed=5)
 
 
 def scores_of(outcome):
@@ -119,29 +121,29 @@ def scores_of(outcome):
 @pytest.fixture(scope="module")
 def seen(digits):
     model = Seer(known=digits.test.samples)
-    return completion.run(inputs(model, digits), Parameters(n_prefixes=100))
+    return evaluate(completion.TASK, inputs(model, digits), Parameters(n_prefixes=100))
 
 
 @pytest.fixture(scope="module")
 def drawn(digits):
-    return completion.run(inputs(chain(LEVELS), digits), QUICK)
+    return evaluate(completion.TASK, inputs(chain(LEVELS), digits), QUICK)
 
 
 def test_who_knows_the_truth_reaches_the_ceiling(seen):
     scores = scores_of(seen)
     for view in ("lower", "whole"):
-        own = scores[f"balanced_accuracy_{view}"]
-        ceiling = scores[f"balanced_accuracy_{view}_truth"]
+        own = scores[f"completion_accuracy_{view}"]
+        ceiling = scores[f"completion_accuracy_{view}_truth"]
         assert own.value == pytest.approx(ceiling.value)
         assert own.value > 0.6
-        assert scores[f"balanced_accuracy_{view}_over_mean_image"].ci_low > 0
+        assert scores[f"completion_accuracy_{view}_over_mean_image"].ci_low > 0
     assert (seen.arrays["completions"] == seen.arrays["truth"][:, None]).all()
 
 
 def test_a_half_that_does_not_depend_on_what_is_given_is_at_chance(seen):
     scores = scores_of(seen)
-    assert scores["balanced_accuracy_lower_mean_image"].value == pytest.approx(0.1)
-    chance = scores["balanced_accuracy_lower_random_half"]
+    assert scores["completion_accuracy_lower_mean_image"].value == pytest.approx(0.1)
+    chance = scores["completion_accuracy_lower_random_half"]
     assert chance.ci_low < 0.12
     assert chance.value < 0.2
 
@@ -149,10 +151,10 @@ def test_a_half_that_does_not_depend_on_what_is_given_is_at_chance(seen):
 def test_differences_are_those_of_the_scores_they_name(drawn):
     scores = scores_of(drawn)
     for view in ("lower", "whole"):
-        own = scores[f"balanced_accuracy_{view}"].value
+        own = scores[f"completion_accuracy_{view}"].value
         for origin in ("random_half", "nearest_half", "mean_image"):
-            other = scores[f"balanced_accuracy_{view}_{origin}"].value
-            found = scores[f"balanced_accuracy_{view}_over_{origin}"]
+            other = scores[f"completion_accuracy_{view}_{origin}"].value
+            found = scores[f"completion_accuracy_{view}_over_{origin}"]
             assert found.value == pytest.approx(own - other)
             assert found.ci_low <= found.value <= found.ci_high
 
@@ -171,7 +173,7 @@ def test_the_ceiling_is_what_a_scikit_learn_pipeline_says_of_real_lower_halves(
         )
         answers = model.fit(train, digits.train.labels).predict(test)
         wanted.append(balanced_accuracy_score(digits.test.labels, answers))
-    found = scores_of(seen)["balanced_accuracy_lower_truth"].value
+    found = scores_of(seen)["completion_accuracy_lower_truth"].value
     assert any(found == pytest.approx(value) for value in wanted)
 
 
@@ -194,7 +196,7 @@ def test_a_model_without_probabilities_has_no_bits_of_the_true_half(seen):
 
 def test_the_nearest_image_is_the_one_that_scipy_finds(digits):
     images = np.frombuffer(b"".join(digits.train.samples), np.uint8).reshape(-1, 64)
-    found, distances = completion.nearest_images(images[:150], images[150:])
+    found, distances = image_halves.nearest_images(images[:150], images[150:])
     apart = cdist(images[:150].astype(float), images[150:].astype(float))
     assert distances == pytest.approx(apart.min(axis=1) / 8)
     assert (found == apart.argmin(axis=1)).all()
@@ -202,9 +204,9 @@ def test_the_nearest_image_is_the_one_that_scipy_finds(digits):
 
 def test_references_come_from_train_and_nearest_goes_by_the_given_half(digits, drawn):
     train = np.frombuffer(b"".join(digits.train.samples), np.uint8).reshape(-1, 64)
-    halves = completion.image_halves(digits, 12)
-    rests, nearest = completion.references(digits, halves, 2, seed=5)
-    by_given = cdist(halves.given.astype(float), train[:, :CUT].astype(float))
+    halves = image_halves.image_halves(digits, 12)
+    rests, nearest = image_halves.references(digits, halves, 2, seed=5)
+    by_given = cdist(halves.prefixes.astype(float), train[:, :CUT].astype(float))
     wanted = train[by_given.argmin(axis=1)]
     assert (nearest == wanted).all()
     assert (rests["nearest_half"][:, 0] == wanted[:, CUT:]).all()
@@ -218,7 +220,9 @@ def test_references_come_from_train_and_nearest_goes_by_the_given_half(digits, d
 def test_copies_of_train_are_at_distance_zero(digits):
     copied = replace(digits, test=digits.train.take(np.arange(30)))
     model = Seer(known=copied.test.samples)
-    outcome = completion.run(inputs(model, replace(copied, classes=())), QUICK)
+    outcome = evaluate(
+        completion.TASK, inputs(model, replace(copied, classes=())), QUICK
+    )
     scores = scores_of(outcome)
     assert scores["nearest_train_distance"].value == 0
     assert scores["nearest_train_distance_random_half"].value > 0.5
@@ -226,7 +230,7 @@ def test_copies_of_train_are_at_distance_zero(digits):
 
 
 def test_completions_keep_what_is_given_and_repeat_with_the_seed(digits, drawn):
-    again = completion.run(inputs(chain(LEVELS), digits), QUICK)
+    again = evaluate(completion.TASK, inputs(chain(LEVELS), digits), QUICK)
     assert (again.arrays["completions"] == drawn.arrays["completions"]).all()
     assert drawn.arrays["completions"].shape == (12, 2, 32)
     first, second = drawn.arrays["completions"].swapaxes(0, 1)
@@ -238,7 +242,7 @@ def test_completions_keep_what_is_given_and_repeat_with_the_seed(digits, drawn):
 def test_samples_of_a_chain_follow_its_probabilities_across_batches(monkeypatch):
     monkeypatch.setattr(completion, "N_STREAMS", 7)
     given = np.array([[0], [1], [2]], np.uint8)
-    halves = completion.Halves(given=given, rest=given, indices=np.arange(3))
+    halves = image_halves.Halves(prefixes=given, remainders=given, indices=np.arange(3))
     model = chain(3, seed=8)
     found = completion.complete(model, halves, 500, np.random.default_rng(0))
     shares = np.stack([np.bincount(row.ravel(), minlength=3) for row in found]) / 500
@@ -252,14 +256,14 @@ def test_a_colour_image_is_cut_after_the_upper_half_of_its_rows(digits):
         samples=tuple(image.tobytes() for image in pixels), labels=np.empty(0, np.int64)
     )
     coloured = replace(digits, shape=(5, 4, 3), test=split)
-    halves = completion.image_halves(coloured, 2)
-    assert (halves.given == pixels[:, :2].reshape(2, -1)).all()
-    assert (halves.rest == pixels[:, 2:].reshape(2, -1)).all()
+    halves = image_halves.image_halves(coloured, 2)
+    assert (halves.prefixes == pixels[:, :2].reshape(2, -1)).all()
+    assert (halves.remainders == pixels[:, 2:].reshape(2, -1)).all()
 
 
 def test_of_texts_so_many_bytes_are_given_and_short_ones_passed_over(letters):
     parameters = Parameters(text_bytes=8, n_samples=3)
-    outcome = completion.run(inputs(chain(256), letters), parameters)
+    outcome = evaluate(completion.TASK, inputs(chain(256), letters), parameters)
     given = [row.tobytes() for row in outcome.arrays["prefixes"]]
     assert given == [b"abababab", b"hello, w", b"xxxxxxxx"]
     assert [row.tobytes() for row in outcome.arrays["truth"]] == [
@@ -277,15 +281,15 @@ def test_of_texts_so_many_bytes_are_given_and_short_ones_passed_over(letters):
 
 def test_texts_that_are_all_too_short_are_not_applicable(letters):
     with pytest.raises(NotApplicableError, match="no test sample has 128 bytes"):
-        completion.run(inputs(chain(256), letters), Parameters())
+        evaluate(completion.TASK, inputs(chain(256), letters), Parameters())
 
 
 def test_what_cannot_generate_or_is_no_image_of_the_shape_is_not_applicable(digits):
     with pytest.raises(NotApplicableError, match="does not generate"):
-        completion.run(inputs(Mute(), digits), QUICK)
+        evaluate(completion.TASK, inputs(Mute(), digits), QUICK)
     wrong = replace(digits, shape=(4, 8))
     with pytest.raises(NotApplicableError, match="not all images of shape"):
-        completion.run(inputs(chain(LEVELS), wrong), QUICK)
+        evaluate(completion.TASK, inputs(chain(LEVELS), wrong), QUICK)
 
 
 @pytest.mark.parametrize("fault", [lambda s: s[:-1], lambda s: s[::-1]])
@@ -299,7 +303,7 @@ def test_a_model_that_does_not_continue_what_is_given_breaks_the_contract(
             return [fault(s) for s in super().sample(prefixes, length, rng)]
 
     with pytest.raises(ConformanceError, match="return each prefix"):
-        completion.run(inputs(Faulty(rows=model.rows), digits), QUICK)
+        evaluate(completion.TASK, inputs(Faulty(learned=model.learned), digits), QUICK)
 
 
 def test_less_than_one_sample_is_refused():

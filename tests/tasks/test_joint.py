@@ -16,9 +16,11 @@ from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
 from harness.data.load import load_dataset
 from harness.errors import SuiteError
-from harness.tasks import joint, transfer
-from harness.tasks.joint import Coder, Lengths, Parameters
-from harness.tasks.pairs import Pair
+from harness.tasks import joint, pair_lengths, transfer
+from harness.tasks.evaluate import Evaluation, evaluate
+from harness.tasks.joint import Coder, Parameters
+from harness.tasks.pair_lengths import Lengths
+from harness.tasks.pairs import Pair, PairPlan, draw_pairs
 from harness.tasks.task import Inputs
 
 REGISTRY = load_registry()
@@ -51,11 +53,13 @@ def inputs(spec: Any, data: Dataset | None = None) -> Inputs:
     return Inputs(
         unfitted=compressor,
         fitted=compressor,
-        artifact_bits=0.0,
         dataset=data or dataset("home", 0),
         seed=0,
-        others={"far": dataset("far", 60)},
     )
+
+
+def run(task: Any, given: Inputs, parameters: Any) -> Evaluation:
+    return evaluate(task.TASK, given, parameters, foreign={"far": dataset("far", 60)})
 
 
 def scores_of(outcome: Any) -> dict[str, float]:
@@ -63,13 +67,13 @@ def scores_of(outcome: Any) -> dict[str, float]:
 
 
 def test_savings_are_those_of_zlib_with_x_as_its_dictionary():
-    outcome = joint.run(inputs("deflate"), SMALL)
+    outcome = run(joint, inputs("deflate"), SMALL)
     arrays = outcome.arrays
     chosen = (arrays["size"] == "x1") & (arrays["kind"] == "same_class")
-    pairs = joint.draw_pairs(
+    pairs = draw_pairs(
         inputs("deflate").dataset,
-        inputs("deflate").others,
-        joint.PairPlan(n_bytes=400, least_bytes=200, n_classes=2),
+        {"far": dataset("far", 60)},
+        PairPlan(n_bytes=400, least_bytes=200, n_classes=2),
         seed=0,
     )
     saved = n_bytes = 0
@@ -89,7 +93,7 @@ def test_savings_are_those_of_zlib_with_x_as_its_dictionary():
 
 @pytest.mark.parametrize("spec", ["zstd(level=19)", "ppmd(order=4)", "mix"])
 def test_related_text_saves_more_than_other_text_and_that_more_than_random(spec: str):
-    found = scores_of(joint.run(inputs(spec), SMALL))
+    found = scores_of(run(joint, inputs(spec), SMALL))
     same, other = (found[f"saved_bpb:{k}:x1"] for k in ("same_class", "other_data"))
     assert same > other
     assert same > 0.2
@@ -99,7 +103,7 @@ def test_related_text_saves_more_than_other_text_and_that_more_than_random(spec:
 
 def test_a_stepwise_model_is_coded_by_the_one_entropy_coder():
     spec = "context_model(order=2)"
-    found = scores_of(joint.run(inputs(spec), SMALL))
+    found = scores_of(run(joint, inputs(spec), SMALL))
     assert found["saved_bpb:same_class:x1"] > found["saved_bpb:random:x1"]
     model = REGISTRY.parse(spec)
     coder = Coder(compressor=model, codes={})
@@ -110,7 +114,7 @@ def test_a_stepwise_model_is_coded_by_the_one_entropy_coder():
 
 
 def test_scores_are_what_their_formulas_give_from_the_stored_lengths():
-    outcome = joint.run(inputs("ppmd(order=2)"), SMALL)
+    outcome = run(joint, inputs("ppmd(order=2)"), SMALL)
     arrays, found = outcome.arrays, scores_of(outcome)
     empty = 8 * len(REGISTRY.parse("ppmd(order=2)").compress(b""))
     where = (arrays["size"] == "x1") & (arrays["kind"] == "random")
@@ -137,7 +141,9 @@ def test_the_other_order_is_that_of_the_pair_turned_round():
     x, y = b"the cat sat on the mat " * 20, b"a dog stood by the door " * 20
     coder = Coder(compressor=REGISTRY.parse("zstd"), codes={})
     forth, back = (
-        joint.measure(coder, [Pair(kind="sibling", x=a, y=b, x_name="a", y_name="b")])
+        joint.code_lengths(
+            coder, [Pair(kind="sibling", x=a, y=b, x_name="a", y_name="b")]
+        )
         for a, b in ((x[:400], y[:400]), (y[:400], x[:400]))
     )
     for name, mirror in (("y", "x"), ("y_given_x", "x_given_y"), ("xy", "yx")):
@@ -154,15 +160,18 @@ def test_a_switch_never_costs_more_than_its_bit():
         xy=np.zeros(2),
         yx=np.zeros(2),
     )
-    assert joint.switched(lengths).tolist() == [21.0, 51.0]
-    assert joint.regret(lengths, lengths.y_given_x).tolist() == [0.0, 40.0]
-    assert joint.regret(lengths, joint.switched(lengths)).tolist() == [0.0, 1.0]
-    assert joint.savings(lengths).tolist() == [30.0, -40.0]  # shown, not clipped
+    assert pair_lengths.switched(lengths).tolist() == [21.0, 51.0]
+    assert pair_lengths.regret(lengths, lengths.y_given_x).tolist() == [0.0, 40.0]
+    assert pair_lengths.regret(lengths, pair_lengths.switched(lengths)).tolist() == [
+        0.0,
+        1.0,
+    ]
+    assert pair_lengths.savings(lengths).tolist() == [30.0, -40.0]  # shown, not clipped
 
 
 def test_without_a_conditional_code_there_are_shared_bits_only():
-    outcome = joint.run(inputs("xz"), SMALL)
-    measures = {score.name.split(":")[0] for score in outcome.scores}
+    outcome = run(joint, inputs("xz"), SMALL)
+    measures = {score.metric for score in outcome.scores}
     assert measures == {"alone_bpb", "shared_bits", "reverse_shared_bits"}
     notes = [s.note for s in outcome.scores if s.name.startswith("shared")]
     assert all("no conditional code" in note for note in notes)
@@ -171,7 +180,7 @@ def test_without_a_conditional_code_there_are_shared_bits_only():
 
 @pytest.mark.parametrize("spec", ["lzma", "context_model(order=2)"])
 def test_the_codes_left_for_a_fresh_process_give_back_y_after_x(spec: str):
-    (coded,) = joint.run(inputs(spec), SMALL).coded
+    (coded,) = run(joint, inputs(spec), SMALL).coded
     assert coded.codes
     parts = (coded.codes, coded.samples, coded.contexts)
     for code, y, x in zip(*parts, strict=True):
@@ -183,7 +192,7 @@ FEW_STEPS = joint.Parameters(n_bytes=200, scales=(1.0,), n_classes=0, budget=2)
 
 
 def test_a_network_given_x_is_coded_by_blocks_from_the_state_after_x():
-    outcome = joint.run(inputs(NETWORK), FEW_STEPS)
+    outcome = run(joint, inputs(NETWORK), FEW_STEPS)
     (coded,), arrays = outcome.coded, outcome.arrays
     model = REGISTRY.parse(NETWORK).budgeted(2)
     assert coded.schedule is not None
@@ -212,8 +221,8 @@ def test_of_a_network_x_is_in_the_weights_so_that_no_window_is_left():
 
     network = Short(size="10k")
     for task, parameters in ((joint, FEW_STEPS), (transfer, replace(FEW, budget=1))):
-        found = task.run(inputs(network), parameters).scores
-        assert not [s.note for s in found if joint.BEYOND in s.note]
+        found = run(task, inputs(network), parameters).scores
+        assert not [s for s in found if s.beyond_window]
         steps = parameters.budget
         assert all(f"by blocks, fits of {steps} steps" in s.note for s in found)
 
@@ -227,8 +236,8 @@ def test_x_beyond_the_window_is_marked():
         def window(self) -> int:
             return 300
 
-    found = joint.run(inputs(Short()), SMALL).scores
-    marked = {s.name.split(":")[2] for s in found if joint.BEYOND in s.note}
+    found = run(joint, inputs(Short()), SMALL).scores
+    marked = {s.variant.pair_size for s in found if s.beyond_window}
     assert marked == {"x1"}  # 400 bytes; 200 fit
 
 
@@ -240,9 +249,9 @@ def test_models_that_must_be_fitted_or_stand_still_are_not_applicable():
 
     for task in (joint, transfer):
         with pytest.raises(NotApplicableError):
-            task.run(inputs(Needy()), task.Parameters())
+            run(task, inputs(Needy()), task.Parameters())
     with pytest.raises(NotApplicableError, match="route none"):
-        transfer.run(inputs("xz"), transfer.Parameters())
+        run(transfer, inputs("xz"), transfer.Parameters())
 
 
 def test_sizes_of_no_byte_are_refused():
@@ -275,7 +284,7 @@ def test_few_labels_and_x_share_no_sample_with_each_other_or_with_y():
 
 def test_transfer_accuracy_and_bits_are_those_of_prefixes():
     spec = "zstd(level=9)"
-    found = scores_of(transfer.run(inputs(spec), FEW))
+    found = scores_of(run(transfer, inputs(spec), FEW))
     codec, data = REGISTRY.parse(spec), dataset("home", 0)
     problem = transfer.few_label_problem(data, FEW, seed=0)
     x = transfer.draw_sources(problem, {"far": dataset("far", 60)}, FEW)["same_data"]
@@ -298,7 +307,7 @@ def test_transfer_accuracy_and_bits_are_those_of_prefixes():
 
 
 def test_transfer_of_a_network_fits_labels_on_top_of_x_with_the_same_budget():
-    found = transfer.run(inputs(NETWORK), replace(FEW, budget=2)).arrays
+    found = run(transfer, inputs(NETWORK), replace(FEW, budget=2)).arrays
     data = dataset("home", 0)
     problem = transfer.few_label_problem(data, FEW, seed=0)
     x = transfer.draw_sources(problem, {"far": dataset("far", 60)}, FEW)["same_data"]
@@ -307,7 +316,7 @@ def test_transfer_of_a_network_fits_labels_on_top_of_x_with_the_same_budget():
         texts = [[data.train.samples[i] + b"\n" for i in c] for c in problem.few]
         states = [start.fit(corpus, seed=0) for corpus in texts]
         costs = [state.code_lengths(data.test.samples) for state in states]
-        answers = found[f"credit_{name}"].argmax(axis=1)
+        answers = found[f"credit:{name}"].argmax(axis=1)
         assert answers.tolist() == np.argmin(costs, axis=0).tolist()
 
 

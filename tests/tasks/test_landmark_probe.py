@@ -9,6 +9,7 @@ from harness.contract.compressor import Codec, Compressor
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError, SuiteError
 from harness.tasks import landmark_probe
+from harness.tasks.evaluate import evaluate
 from harness.tasks.landmark_probe import Parameters, draw_landmarks, shard_samples
 from harness.tasks.task import Inputs
 
@@ -86,11 +87,10 @@ def run(compressor, dataset, parameters=SMALL, seed=1):
     inputs = Inputs(
         unfitted=compressor,
         fitted=compressor,
-        artifact_bits=0.0,
         dataset=dataset,
         seed=seed,
     )
-    return landmark_probe.run(inputs, parameters)
+    return evaluate(landmark_probe.TASK, inputs, parameters)
 
 
 def test_shards_are_of_equal_size_within_one_sample(dataset):
@@ -117,7 +117,7 @@ def test_shards_are_whole_samples_that_train_no_probe(dataset):
     assert sum(shard_samples(dataset, landmarks), []) == wanted  # noqa: RUF017  (eight short lists)
     left = Counter(dataset.train.samples)
     left.subtract(dataset.train.samples[i] for i in inside)
-    assert Counter(landmarks.rest.samples) == +left
+    assert Counter(landmarks.outside.samples) == +left
 
 
 def test_shards_do_not_depend_on_the_labels(dataset):
@@ -139,7 +139,7 @@ def test_samples_longer_than_a_shard_are_left_to_the_probe(dataset):
     train = replace(dataset.train, samples=(long, *dataset.train.samples[1:]))
     landmarks = draw_landmarks(replace(dataset, train=train), SMALL, seed=1)
     assert 0 not in np.concatenate(landmarks.members)
-    assert long in landmarks.rest.samples
+    assert long in landmarks.outside.samples
 
 
 def test_too_small_a_train_is_not_applicable(dataset):
@@ -163,8 +163,8 @@ def test_features_are_the_formula_by_a_slow_loop_over_deflate(dataset):
             bits.append(8 * len(coder.compress(sample) + coder.flush()))
         mean = sum(bits) / len(bits)
         assert row.tolist() == pytest.approx([(b - mean) / len(sample) for b in bits])
-    assert arrays["features_train"].shape == (len(landmarks.rest.samples), 8)
-    assert np.array_equal(arrays["labels_train"], landmarks.rest.labels)
+    assert arrays["features_train"].shape == (len(landmarks.outside.samples), 8)
+    assert np.array_equal(arrays["labels_train"], landmarks.outside.labels)
 
 
 def test_the_rate_is_the_mean_over_shards_and_lies_in_its_interval(dataset):
@@ -248,5 +248,5 @@ def test_the_task_completes_its_parameters():
 def test_a_capped_probe_trains_on_the_first_of_the_rest(dataset: Dataset):
     whole = draw_landmarks(dataset, SMALL, seed=1)
     capped = draw_landmarks(dataset, replace(SMALL, n_probe=7), seed=1)
-    assert capped.rest.samples == whole.rest.samples[:7]
+    assert capped.outside.samples == whole.outside.samples[:7]
     assert [m.tolist() for m in capped.members] == [m.tolist() for m in whole.members]

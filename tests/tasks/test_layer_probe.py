@@ -11,8 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from harness.contract.compressor import Compressor, Represents
 from harness.data.dataset import Dataset, Split
 from harness.errors import ConformanceError, NotApplicableError
-from harness.tasks import layer_probe
-from harness.tasks.layer_probe import Parameters, pool, pooled_states
+from harness.tasks import layer_probe, pooling
+from harness.tasks.evaluate import evaluate
+from harness.tasks.layer_probe import Parameters
+from harness.tasks.pooling import pool, pooled_states
 from harness.tasks.probing.logistic import STRENGTHS
 from harness.tasks.task import Inputs
 
@@ -99,7 +101,6 @@ def inputs(model: Compressor, dataset: Dataset) -> Inputs:
     return Inputs(
         unfitted=model,
         fitted=model.fit(dataset.train.samples, seed=3),
-        artifact_bits=0.0,
         dataset=dataset,
         seed=3,
     )
@@ -107,7 +108,7 @@ def inputs(model: Compressor, dataset: Dataset) -> Inputs:
 
 @pytest.fixture(scope="module")
 def outcome(dataset):
-    return layer_probe.run(inputs(Tables(), dataset), Parameters())
+    return evaluate(layer_probe.TASK, inputs(Tables(), dataset), Parameters())
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def texts(rng: np.random.Generator) -> tuple[bytes, ...]:
 def test_the_mean_is_over_each_samples_own_positions_whatever_the_batches(
     dataset, monkeypatch, budget
 ):
-    monkeypatch.setattr(layer_probe, "MAX_STATE_BYTES", budget)
+    monkeypatch.setattr(pooling, "MAX_STATE_BYTES", budget)
     plain = replace(dataset, pooling="mean", shape=None)
     samples = texts(np.random.default_rng(2))
     model = Tables().fit([b"x"], seed=1)
@@ -146,7 +147,7 @@ def test_no_batch_of_several_samples_holds_more_states_than_allowed(
             sizes.append((len(batch), sum(layer.nbytes for layer in states.values())))
             return states
 
-    monkeypatch.setattr(layer_probe, "MAX_STATE_BYTES", 10_000)
+    monkeypatch.setattr(pooling, "MAX_STATE_BYTES", 10_000)
     pooled_states(Watched().fit([b"x"], seed=1), dataset.train.samples, dataset)
     assert sum(n for n, _ in sizes) == len(dataset.train.samples)
     assert 1 < len(sizes) < 30
@@ -199,7 +200,7 @@ def test_a_layers_score_is_that_of_a_scikit_learn_pipeline(dataset):
     tables = rng.normal(size=(3, 256, 16)).astype(np.float32)
     model = replace(Tables(), learned={"tables": tables})
     given = replace(inputs(Tables(), dataset), fitted=model)
-    scores = {s.name: s.value for s in layer_probe.run(given, QUICK).scores}
+    scores = {s.name: s.value for s in evaluate(layer_probe.TASK, given, QUICK).scores}
     train, test = (
         quarters(tables[2], split.samples) for split in (dataset.train, dataset.test)
     )
@@ -237,7 +238,7 @@ def pipeline(steps, strength):
 @pytest.mark.parametrize("width", [3, 20])
 def test_the_common_dimension_has_one_name_for_narrow_and_wide_models(dataset, width):
     given = inputs(Tables(width=width), dataset)
-    found = {s.name: s for s in layer_probe.run(given, QUICK).scores}
+    found = {s.name: s for s in evaluate(layer_probe.TASK, given, QUICK).scores}
     for name in ("balanced_accuracy", "balanced_accuracy_middle"):
         assert found[f"{name}_pca64"].value > 0.9
     narrow = found["balanced_accuracy_middle_pca64"]
@@ -246,7 +247,7 @@ def test_the_common_dimension_has_one_name_for_narrow_and_wide_models(dataset, w
 
 def test_the_control_is_what_the_same_probe_finds_after_zero_steps(dataset, found):
     untrained = inputs(Tables(steps=0), dataset)
-    alone = layer_probe.run(untrained, QUICK).scores
+    alone = evaluate(layer_probe.TASK, untrained, QUICK).scores
     wanted = {s.name: s.value for s in alone if s.name.startswith("balanced_accuracy")}
     for role in ("", "_middle", "_last", "_layer:second", "_middle_pca64"):
         control = found[f"balanced_accuracy_random_init{role}"]
@@ -256,7 +257,7 @@ def test_the_control_is_what_the_same_probe_finds_after_zero_steps(dataset, foun
 
 def test_a_model_that_does_not_count_steps_has_no_control_and_says_so(dataset):
     parameters = Parameters(extras=False)
-    scores = layer_probe.run(inputs(Stepless(), dataset), parameters).scores
+    scores = evaluate(layer_probe.TASK, inputs(Stepless(), dataset), parameters).scores
     assert not any("random_init" in score.name for score in scores)
     (middle,) = (s for s in scores if s.name == "balanced_accuracy_middle")
     assert "no random-init control" in middle.note
@@ -285,16 +286,16 @@ def test_the_pooled_states_of_the_middle_layer_are_kept_in_order(dataset, outcom
 def test_what_shows_no_hidden_states_or_has_no_labels_is_not_applicable(dataset):
     deaf = replace(inputs(Tables(), dataset), fitted=Deaf())
     with pytest.raises(NotApplicableError, match="no hidden states"):
-        layer_probe.run(deaf, QUICK)
+        evaluate(layer_probe.TASK, deaf, QUICK)
     nameless = replace(dataset, classes=())
     with pytest.raises(NotApplicableError, match="no labels"):
-        layer_probe.run(inputs(Tables(), nameless), QUICK)
+        evaluate(layer_probe.TASK, inputs(Tables(), nameless), QUICK)
 
 
 def test_pooling_by_place_needs_images_of_the_cards_shape(dataset):
     wrong = replace(dataset, shape=(SIDE, SIDE + 1))
     with pytest.raises(NotApplicableError, match="images of shape"):
-        layer_probe.run(inputs(Tables(), wrong), QUICK)
+        evaluate(layer_probe.TASK, inputs(Tables(), wrong), QUICK)
 
 
 def test_states_of_another_shape_break_the_contract(dataset):
@@ -303,4 +304,4 @@ def test_states_of_another_shape_break_the_contract(dataset):
             return {"only": super().hidden_states(batch)["first"][:, 1:]}
 
     with pytest.raises(ConformanceError, match=r"return \(n, T, d\)"):
-        layer_probe.run(inputs(Short(), dataset), QUICK)
+        evaluate(layer_probe.TASK, inputs(Short(), dataset), QUICK)

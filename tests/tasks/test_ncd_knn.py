@@ -17,7 +17,8 @@ from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
 from harness.errors import SuiteError
 from harness.tasks import votes
-from harness.tasks.ncd_knn import TASK, Parameters, ncd, run
+from harness.tasks.evaluate import evaluate
+from harness.tasks.ncd_knn import TASK, Parameters, ncd
 from harness.tasks.task import Inputs
 
 REGISTRY = load_registry()
@@ -64,14 +65,13 @@ def inputs(compressor: object, dataset: Dataset = DATA) -> Inputs:
     return Inputs(
         unfitted=compressor,
         fitted=compressor,
-        artifact_bits=0.0,
         dataset=dataset,
         seed=0,
     )
 
 
 def values(compressor: object, dataset: Dataset = DATA, **given: object) -> dict:
-    outcome = run(inputs(compressor, dataset), Parameters(**given))
+    outcome = evaluate(TASK, inputs(compressor, dataset), Parameters(**given))
     return {score.name: score.value for score in outcome.scores}
 
 
@@ -221,7 +221,10 @@ def test_the_fitted_state_is_not_read():
     fitted = REGISTRY.parse("deflate").fit([b"".join(WORDS)], seed=0)
     plain = replace(fitted, learned=None)
     given = replace(inputs(plain), fitted=fitted)
-    first, second = run(given, Parameters()), run(inputs(plain), Parameters())
+    first, second = (
+        evaluate(TASK, given, Parameters()),
+        evaluate(TASK, inputs(plain), Parameters()),
+    )
     assert [s.value for s in first.scores] == [s.value for s in second.scores]
     assert not TASK.reads_fit
 
@@ -232,10 +235,10 @@ def test_two_samples_that_cost_nothing_are_not_told_apart():
 
 
 def test_lengths_that_joining_never_raises_are_marked_invalid():
-    scores = {s.name: s for s in run(inputs(Broken()), Parameters()).scores}
+    scores = {s.name: s for s in evaluate(TASK, inputs(Broken()), Parameters()).scores}
     assert scores["nonpositive_rate"].value == 1
     assert scores["balanced_accuracy_k1"].note.startswith("invalid")
-    honest = {s.name: s for s in run(inputs(GZIP), Parameters()).scores}
+    honest = {s.name: s for s in evaluate(TASK, inputs(GZIP), Parameters()).scores}
     assert honest["nonpositive_rate"].value == 0
     assert not honest["balanced_accuracy_k1"].note.startswith("invalid")
     assert honest["balanced_accuracy_k1"].route == "difference"

@@ -11,7 +11,8 @@ from harness.contract.coding import NO_ARTIFACT, decode_stream
 from harness.contract.online_code import decode_blocks, learner_of
 from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
-from harness.tasks.prequential import TASK, Parameters, require_adaptive, run
+from harness.tasks.evaluate import evaluate
+from harness.tasks.prequential import TASK, Parameters, require_adaptive
 from harness.tasks.task import Inputs
 
 REGISTRY = load_registry()
@@ -29,7 +30,6 @@ def inputs(compressor: object) -> Inputs:
     return Inputs(
         unfitted=compressor,
         fitted=compressor,
-        artifact_bits=0.0,
         dataset=DATA,
         seed=0,
     )
@@ -37,7 +37,7 @@ def inputs(compressor: object) -> Inputs:
 
 def test_the_rate_is_that_of_gzip_on_the_joined_file_over_bytes_without_separators():
     joined = b"the cat sat\nthe dog\n\nthe cat sat on\n"
-    (score,) = run(inputs(REGISTRY.parse("gzip")), Parameters()).scores
+    (score,) = evaluate(TASK, inputs(REGISTRY.parse("gzip")), Parameters()).scores
     expected = 8 * len(gzip.compress(joined, 9)) / (11 + 7 + 0 + 14)
     assert (score.name, score.value) == ("prequential_bpb", pytest.approx(expected))
     assert (score.realised, score.state) == ("decoded", "unfitted")
@@ -46,7 +46,7 @@ def test_the_rate_is_that_of_gzip_on_the_joined_file_over_bytes_without_separato
 @pytest.mark.parametrize("spec", ["zstd", "ppmd", "context_model(order=2)", "store"])
 def test_train_and_test_come_back_from_the_code_with_nothing_known(spec: str):
     compressor = REGISTRY.parse(spec)
-    outcome = run(inputs(compressor), Parameters())
+    outcome = evaluate(TASK, inputs(compressor), Parameters())
     (coded,) = outcome.coded
     assert coded.samples == DATA.train.samples + DATA.test.samples
     assert not coded.fitted
@@ -63,7 +63,7 @@ def test_train_and_test_come_back_from_the_code_with_nothing_known(spec: str):
 
 def test_a_network_goes_by_blocks_and_comes_back_from_what_the_decoder_is_told():
     network = REGISTRY.parse("byte_gru(size='10k')")
-    outcome = run(inputs(network), Parameters(budget=2))
+    outcome = evaluate(TASK, inputs(network), Parameters(budget=2))
     (score,), (coded,) = outcome.scores, outcome.coded
     assert coded.schedule is not None
     assert (coded.schedule.budget, coded.schedule.seed) == (2, 0)
@@ -94,5 +94,5 @@ def test_what_is_fitted_beforehand_or_stands_still_has_no_prequential_code():
     with pytest.raises(NotApplicableError, match="still does not learn"):
         require_adaptive(Still())
     with pytest.raises(NotApplicableError, match="needy must be fitted"):
-        run(inputs(Needy()), Parameters())
+        evaluate(TASK, inputs(Needy()), Parameters())
     assert not TASK.reads_fit

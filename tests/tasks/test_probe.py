@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from harness.data.dataset import Dataset, Split
 from harness.errors import DatasetError
+from harness.records.score import Variant
 from harness.tasks.probing import logistic
 from harness.tasks.probing import scores as probe
 from harness.tasks.probing.label_code import (
@@ -165,19 +166,19 @@ def test_more_than_64_features_add_scores_in_the_common_dimension(given):
         labels=features.labels,
         test=np.tile(features.test, 2),
         state="raw",
-        suffix="_layer1",
+        variant=Variant(layer="h1"),
     )
     scores, arrays = probe_scores(dataset, wide, seed=1)
     names = {score.name for score in scores}
     assert {
-        "balanced_accuracy_layer1",
-        "balanced_accuracy_layer1_pca64",
-        "balanced_accuracy_permuted_layer1",
-        "label_bits_layer1_pca64",
-        "balanced_accuracy_at_5_layer1_pca64",
+        "balanced_accuracy_layer:h1",
+        "balanced_accuracy_layer:h1_pca64",
+        "balanced_accuracy_permuted_layer:h1",
+        "label_bits_layer:h1_pca64",
+        "balanced_accuracy_at_5_layer:h1_pca64",
     } <= names
     assert len(names) == len(scores)
-    assert arrays["credit_layer1"].shape == (N_TEST, 10)
+    assert arrays["credit_layer:h1"].shape == (N_TEST, 10)
 
 
 def test_blocks_end_at_the_shares_of_voita_and_titov():

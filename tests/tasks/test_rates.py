@@ -9,7 +9,7 @@ from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split, subset
 from harness.data.load import load_dataset
 from harness.tasks import rates
-from harness.tasks.outcome import Outcome
+from harness.tasks.evaluate import Evaluation, evaluate
 from harness.tasks.task import Inputs, NoParameters
 
 REGISTRY = load_registry()
@@ -35,20 +35,19 @@ def data(*, duplicated: tuple[int, ...] = ()) -> Dataset:
     )
 
 
-def rate(spec: str, dataset: Dataset) -> Outcome:
+def rate(spec: str, dataset: Dataset) -> Evaluation:
     plain = REGISTRY.parse(spec)
     corpus = [sample + dataset.separator for sample in dataset.train.samples]
     inputs = Inputs(
         unfitted=plain,
         fitted=plain.fit(corpus, seed=0),
-        artifact_bits=800.0,
         dataset=dataset,
         seed=0,
     )
-    return rates.run(inputs, NoParameters())
+    return evaluate(rates.TASK, inputs, NoParameters(), artifact_bits=800.0)
 
 
-def named(outcome: Outcome) -> dict[str, float]:
+def named(outcome: Evaluation) -> dict[str, float]:
     return {score.name: score.value for score in outcome.scores}
 
 

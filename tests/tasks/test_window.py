@@ -9,8 +9,9 @@ from harness import Codec, NotApplicableError
 from harness.contract.registry import load_registry
 from harness.data.dataset import Dataset, Split
 from harness.errors import SuiteError
+from harness.tasks.evaluate import evaluate
 from harness.tasks.task import Inputs
-from harness.tasks.window import TASK, Parameters, ladder, run
+from harness.tasks.window import TASK, Parameters, ladder
 
 REGISTRY = load_registry()
 NOTHING = Split(samples=(), labels=np.empty(0, np.int64))
@@ -42,11 +43,10 @@ def measure(compressor: object, top: int) -> dict:
     given = Inputs(
         unfitted=compressor,
         fitted=compressor,
-        artifact_bits=0.0,
         dataset=dataset,
         seed=1,
     )
-    outcome = run(given, Parameters(max_filler_bytes=top))
+    outcome = evaluate(TASK, given, Parameters(max_filler_bytes=top))
     return {score.name: score for score in outcome.scores}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetError
+from harness.records.score import COMMON_DIMENSION
 from harness.statistics import samples as stats
 from harness.tasks.classify import tied_credit
 
@@ -25,7 +26,6 @@ FIXED_STRENGTH = STRENGTHS[1]
 """The C where there are too few labels to choose one."""
 VALIDATION_SHARE = 0.2
 MAX_ITERATIONS = 1000
-COMMON_DIMENSION = 64
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""From features of any origin to scores: how well a linear probe tells classes apart."""
+"""Scores of a linear probe on features of any origin."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.dataset import Dataset
+from harness.records.score import COMMON_DIMENSION, PLAIN, Score, Variant
 from harness.statistics import samples as stats
-from harness.tasks.classify import class_scores
-from harness.tasks.outcome import Score
+from harness.tasks.classify import Origin, class_scores
 from harness.tasks.probing.label_code import N_ORDERS, label_bits, prior_entropy
 from harness.tasks.probing.logistic import (
-    COMMON_DIMENSION,
     FIXED_STRENGTH,
     MAX_ITERATIONS,
     Floats,
@@ -30,13 +29,11 @@ from harness.tasks.probing.logistic import (
 LABELS_PER_CLASS = (1, 5, 10, 50)
 N_DRAWS = 5
 """Draws behind a few-label accuracy."""
-PCA_SUFFIX = f"_pca{COMMON_DIMENSION}"
-"""Suffix of scores in the common dimension, where there were more features than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """What a probe reads.
+    """Features that a probe reads.
 
     Attributes:
         train: shape (n_train, d).
@@ -44,7 +41,7 @@ class Features:
         test: shape (n_test, d), of the test split in its order.
         state: what the compressor knew when it gave these features.
         route: how conditional codes behind them were realised; "" without.
-        suffix: of all score names, for variants of one readout.
+        variant: qualifiers of all scores.
     """
 
     train: Floats
@@ -52,7 +49,7 @@ class Features:
     test: Floats
     state: str
     route: str = ""
-    suffix: str = ""
+    variant: Variant = PLAIN
 
 
 def probe_scores(
@@ -61,11 +58,11 @@ def probe_scores(
     """Return the scores of the probe, and its answers.
 
     Class scores of the probe and its balanced accuracy on the validation part; class
-    scores in the common dimension of 64 where there are more features ("_pca64"). The
-    test split is used once by each.
+    scores in the common dimension of 64 where there are more features. The test split is
+    used once by each.
 
     Args:
-        dataset: whose test split is classified.
+        dataset: data set of which the test split is classified.
         features: of its samples.
         seed: of every draw and interval.
         extras: also the control with permuted labels, the label code length and the
@@ -87,7 +84,7 @@ def probe_scores(
         scores.append(permuted_score(dataset, features, seed=seed))
         scores += label_code_scores(dataset, reduced, seed=seed)
         scores += few_label_scores(dataset, reduced, seed=seed)
-    name = features.suffix
+    name = features.variant.words
     arrays = {f"credit{name}": credit, f"labels{name}": dataset.test.labels}
     return scores, arrays
 
@@ -97,17 +94,23 @@ def label_code_scores(
 ) -> list[Score]:
     """Return the label code length of train given the features, and the prior's entropy."""
     labels = features.labels
-    score = partial(Score, unit="bits/label", state=features.state, n=len(labels))
+    score = partial(
+        Score,
+        unit="bits/label",
+        variant=features.variant,
+        state=features.state,
+        n=len(labels),
+    )
     bits = label_bits(features.train, labels, len(dataset.classes), seed)
     return [
         score(
-            name=f"label_bits{features.suffix}",
+            metric="label_bits",
             value=bits,
             route=features.route,
             note=f"online code of the train labels, mean of {N_ORDERS} orders",
         ),
         score(
-            name=f"label_prior_bits{features.suffix}",
+            metric="label_prior_bits",
             value=prior_entropy(labels),
             note="entropy of the train labels",
         ),
@@ -135,9 +138,9 @@ def few_label_scores(dataset: Dataset, features: Features, *, seed: int) -> list
         n_small = int((sizes < per_class).sum())
         short = f"; {n_small} of {len(sizes)} classes have fewer" if n_small else ""
         score = _accuracy_score(
-            f"balanced_accuracy_at_{per_class}",
+            "balanced_accuracy",
             float(np.mean(values)),
-            features,
+            _with(features, n_labels=per_class),
             n=len(dataset.test.labels),
         )
         note = f"mean of {N_DRAWS} draws of labels, C fixed{short}"
@@ -150,12 +153,12 @@ def _few_label_accuracy(
 ) -> float:
     labels = features.labels
     shuffled = rng.permutation(len(labels))
-    drawn = np.concatenate(
+    indices = np.concatenate(
         [shuffled[labels[shuffled] == c][:per_class] for c in np.unique(labels)]
     )
     probe = fit_logistic(
-        features.train[drawn],
-        labels[drawn],
+        features.train[indices],
+        labels[indices],
         len(dataset.classes),
         FIXED_STRENGTH,
         standardise(features.train),
@@ -173,8 +176,9 @@ def permuted_score(dataset: Dataset, features: Features, *, seed: int) -> Score:
     shuffled = rng.permutation(features.labels)
     probe = fit_probe(features.train, shuffled, len(dataset.classes), seed)
     value = _balanced_accuracy(dataset, probe.credit(features.test))
+    permuted = _with(features, control="permuted")
     score = _accuracy_score(
-        "balanced_accuracy_permuted", value, features, n=len(dataset.test.labels)
+        "balanced_accuracy", value, permuted, n=len(dataset.test.labels)
     )
     return replace(score, note="control: train labels permuted")
 
@@ -182,14 +186,13 @@ def permuted_score(dataset: Dataset, features: Features, *, seed: int) -> Score:
 def _probed(
     dataset: Dataset, features: Features, probe: Probe, credit: Floats, *, seed: int
 ) -> list[Score]:
-    scores = class_scores(
-        dataset,
-        credit,
+    origin = Origin(
         state=features.state,
         route=features.route,
         seed=seed,
-        suffix=features.suffix,
+        variant=features.variant,
     )
+    scores = class_scores(dataset, credit, origin)
     if not np.isnan(probe.validation):
         n = len(features.labels)
         validation = _accuracy_score(
@@ -210,14 +213,19 @@ def _reduced(features: Features) -> Features:
     if features.train.shape[1] <= COMMON_DIMENSION:
         return features
     train, test = common_dimension(features.train, features.test)
-    return replace(
-        features, train=train, test=test, suffix=features.suffix + PCA_SUFFIX
-    )
+    reduced = _with(features, n_dimensions=COMMON_DIMENSION)
+    return replace(reduced, train=train, test=test)
 
 
-def _accuracy_score(name: str, value: float, features: Features, *, n: int) -> Score:
+def _with(features: Features, **qualifiers: Any) -> Features:
+    """Return the features with more qualifiers of their scores."""
+    return replace(features, variant=replace(features.variant, **qualifiers))
+
+
+def _accuracy_score(metric: str, value: float, features: Features, *, n: int) -> Score:
     return Score(
-        name=name + features.suffix,
+        metric=metric,
+        variant=features.variant,
         value=value,
         unit="fraction",
         state=features.state,
