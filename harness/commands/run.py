@@ -68,9 +68,9 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     Raises:
         UsageError: the request cannot be carried out; nothing was run.
     """
-    suite = load_suite(name)
     check_device(options.device)
     registry = load_registry(options.plugins_dir)
+    suite = load_suite(name, registry)
     planned = plan(suite, registry, selection)
     store = Store(options.output)
     store.open()

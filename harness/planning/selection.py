@@ -48,7 +48,7 @@ class Selection:
 
     @property
     def is_official(self) -> bool:
-        """Whether every job is one of the suite as it stands, with its caps and seeds."""
+        """Return whether the caps and seeds of the suite hold for every job."""
         return self.limit is None and self.seed is None
 
 
