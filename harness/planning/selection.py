@@ -48,7 +48,7 @@ class Selection:
 
     @property
     def is_official(self) -> bool:
-        """Whether every job is one of the suite as it stands, with its caps and seeds."""
+        """Return whether the caps and seeds of the suite hold for every job."""
         return self.limit is None and self.seed is None
 
 
@@ -84,6 +84,7 @@ class Roster:
         general = [each for each in self._general if each.shortest in allowed]
         on_top = [*self._configurations(row.also), *self._added]
         by_spec = {each.shortest: each for each in [*general, *on_top]}
+        # `only` selects at the end: it never runs what the data set leaves out.
         return [
             each
             for shortest, each in by_spec.items()
@@ -106,6 +107,7 @@ class Roster:
         for pattern in expand_patterns(patterns, self._registry):
             matches = matching(pattern, every, self._registry)
             if not matches:
+                # The suite comes first: a pattern that matches in it adds nothing.
                 matches = self._foreign(pattern)
                 self._added += matches
             if not matches:
@@ -170,6 +172,7 @@ def _allowed(
     """Return the shortest specs that `only` and `skip` of a row leave."""
     every = {each.shortest for each in configurations}
     kept_specs = every
+    # An empty `only` restricts nothing.
     if row.only:
         kept_specs = _matched(row.only, configurations, registry, f"{place}, only")
     return kept_specs - _matched(row.skip, configurations, registry, f"{place}, skip")

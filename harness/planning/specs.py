@@ -97,6 +97,7 @@ def expand_additions(patterns: Iterable[str], registry: Registry) -> list[str]:
     """
     specs = []
     for pattern in patterns:
+        # A star inside of parentheses belongs to the value of a field.
         if not (pattern.startswith(FAMILY) or ("*" in pattern and "(" not in pattern)):
             specs += _products(pattern, registry)
             continue
@@ -152,6 +153,7 @@ def matching(
         ]
     if "*" in pattern or pattern.isidentifier():
         return [each for each in configurations if _is_match(pattern, each)]
+    # Two ways to write one configuration have the same shortest spec.
     shortest = configuration_of(pattern, registry).shortest
     return [each for each in configurations if each.shortest == shortest]
 
@@ -206,6 +208,7 @@ def _products(spec: str, registry: Registry) -> list[str]:
     for field, value in lists.items():
         if not value:
             raise SpecError(f"{name}: {field}=[] lists no value; give one or more")
+    # A field without a list has one choice, so that all fields keep their places.
     choices = [lists.get(field, [value]) for field, value in values.items()]
     return [
         _written(name, dict(zip(values, choice, strict=True)))
@@ -231,7 +234,7 @@ def _takes_list(name: str, field: str, registry: Registry) -> bool:
 def _is_sequence(annotation: Any) -> bool:
     if get_origin(annotation) in (Union, types.UnionType):
         return any(_is_sequence(member) for member in get_args(annotation))
-    kind = get_origin(annotation) or annotation
+    kind = get_origin(annotation) or annotation  # list[int] -> list
     if kind is Any:
         return True
     is_text = isinstance(kind, type) and issubclass(kind, (str, bytes, Mapping))

@@ -122,11 +122,13 @@ class Suite(_Strict):
     @property
     def specs(self) -> list[str]:
         """All specs, each once, in order: of all data sets, then of single ones."""
+        # Two data sets may add the same specs, such as the image codecs.
         own_specs = [spec for row in self.datasets for spec in row.also]
         return list(dict.fromkeys([*self.compressors, *self.rates_only, *own_specs]))
 
     @model_validator(mode="after")
     def _check(self) -> Suite:
+        # As they are written; `plan` also merges two spellings of one configuration.
         _check_once([*self.compressors, *self.rates_only, *self.baselines])
         _check_once([row.name for row in self.datasets])
         _check_once([row.name for row in self.tasks])
@@ -158,6 +160,7 @@ class Suite(_Strict):
             SpecError: a spec does not parse, or a glob or family matches nothing.
             SuiteError: a spec is listed twice.
         """
+        # Validated again, as an expanded list may repeat a spec.
         return Suite.model_validate(
             {
                 **dict(self),
@@ -239,6 +242,7 @@ def _path_of(name: str) -> Path:
         return Path(name)
     path = suites_folder() / f"{name}.toml"
     if not path.is_file():
+        # A file of one's own is named with its ending, lest it hide a suite of bitprobe.
         is_file = Path(f"{name}.toml").is_file()
         advice = hint(name, [f"{name}.toml"] if is_file else suite_names())
         raise SuiteError(f"no suite {name!r}; {advice}")
@@ -248,6 +252,7 @@ def _path_of(name: str) -> Path:
 def _expanded_registration(
     registration: Registration, registry: Registry
 ) -> Registration:
+    # No globs here: the hash must not depend on what is installed.
     claims = [
         claim.model_copy(update={"compressors": expand(claim.compressors, registry)})
         for claim in registration.claims
@@ -270,6 +275,7 @@ def _check_once(names: Sequence[str]) -> None:
 def _check_task(row: TaskRow, place: str) -> None:
     _check_name(row.name, TASKS, f"{place}: no task")
     task = TASKS[row.name]
+    # The model allows extra fields; those that are no parameter are mistakes in the row.
     names = [*TaskRow.model_fields, *(field.name for field in fields(task.parameters))]
     for name in row.parameters:
         _check_name(name, names, f"{place}: no field")

@@ -61,6 +61,7 @@ def _place(
     annotation: Any = model
     owner: type[BaseModel] | None = model
     words = []
+    # Walk down the location, with the type of what stands at each step.
     for i, part in enumerate(location):
         is_last = i == len(location) - 1
         owner = annotation if _is_model(annotation) else None

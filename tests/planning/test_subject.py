@@ -1,4 +1,4 @@
-"""What a job says of its compressor."""
+"""Subjects: names, kinds, routes and windows of compressors on a data set."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,12 @@
 """A suite file: rows, expansion, and errors in the words of its author."""
 
+from pathlib import Path
+
 import pytest
 
 from harness.contract.registry import load_registry
 from harness.errors import SuiteError, UsageError
+from harness.planning.plan import Selection, plan
 from harness.planning.suite import Suite, load_suite, suite_size
 
 REGISTRY = load_registry()
@@ -156,3 +159,18 @@ def test_a_model_made_in_a_program_takes_the_same_rows():
     rows = {"compressors": ["gzip"], "datasets": ["digits"], "tasks": ["rates"]}
     suite = Suite.model_validate({"name": "x", "title": "x", **rows})
     assert suite.datasets[0].name == "digits"
+
+
+def test_the_suite_of_the_documentation_is_legal(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "suites.md"
+    text = page.read_text().partition("```toml\n")[2].partition("```")[0]
+    suite = loaded(tmp_path, text)
+    jobs = plan(suite, REGISTRY, Selection()).jobs
+    specs = {job.subject.spec for job in jobs if job.task == "class_scratch"}
+    # Two levels of zstd, png of one data set, and the smaller of the two networks thrice.
+    assert specs == {
+        "zstd(level=1)",
+        "zstd(level=9)",
+        "png",
+        *(f"pixel_transformer(size='10k', steps={n})" for n in (0, 50, 100)),
+    }
