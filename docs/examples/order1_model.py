@@ -66,7 +66,7 @@ def frequencies_of(counts: Ints, weight: int) -> Ints:
     """Return positive integers in proportion to 1 + weight * counts; rows sum to 2**24."""
     evidence = 1 + weight * counts
     share = TOTAL_FREQUENCY - N_SYMBOLS  # each symbol has 1 before the rest is divided
-    rows = 1 + evidence * share // evidence.sum(axis=1, keepdims=True)
+    rows: Ints = 1 + evidence * share // evidence.sum(axis=1, keepdims=True)
     # Rounding down leaves a little over; the most frequent symbol loses least by it.
     best = rows.argmax(axis=1)
     rows[np.arange(len(rows)), best] += TOTAL_FREQUENCY - rows.sum(axis=1)
