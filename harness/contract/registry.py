@@ -147,7 +147,7 @@ def load_registry(plugins_dir: Path | None = None) -> Registry:
             raise PluginError(
                 f"no plugins folder at {plugins_dir}; give an existing one"
             )
-        folders.append(plugins_dir)
+        folders.append(plugins_dir.resolve())
     for folder in folders:
         for path in plugin_paths(folder):
             _add(entries, load_plugin(path))
