@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from harness.atomic import write_atomic
 from harness.data.card import load_card
-from harness.data.fetch import cache_folder, write_atomic
+from harness.data.fetch import cache_folder
 from harness.records.job import FIT, Job
 from harness.records.store import Store
 
