@@ -19,7 +19,7 @@ from harness.cli import main
 from harness.commands.files import Files, compress_file, decompress_file, fit_to, held
 from harness.contract import artifact, coded_file, coding
 from harness.contract.coded_file import Layout, compress, decompress, default_layout
-from harness.contract.compressor import varint
+from harness.contract.codes import varint
 from harness.contract.registry import load_registry
 from harness.data.dataset import subset
 from harness.data.load import load_dataset

@@ -22,7 +22,7 @@ from harness.contract.compressor import (
 from harness.contract.registry import Entry, Registry, versions_of
 from harness.errors import HarnessError
 
-NEEDS = {"fit", "gpu"}
+NEEDS = {"fit"}
 BLOCK_BYTES = 1024
 FAR_BYTES = 1 << 18
 """The longest distance that is tried: the kit must stay quick."""

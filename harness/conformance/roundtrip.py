@@ -19,11 +19,11 @@ from harness.conformance.subject import (
     without_bitstream,
 )
 from harness.contract import artifact
+from harness.contract.codes import shared_length
 from harness.contract.compressor import (
     Arrays,
     Compressor,
     hyperparameters,
-    shared_length,
 )
 
 

@@ -27,14 +27,13 @@ from math import prod
 from typing import BinaryIO
 
 from harness.contract import artifact, coding
+from harness.contract.codes import LONGEST_VARINT, read_varint, varint
 from harness.contract.compressor import (
     Codec,
     Compressor,
     Stepwise,
     hyperparameters,
-    read_varint,
     spec_of,
-    varint,
 )
 from harness.errors import CodingError, ContainerError, HarnessError, UsageError
 
@@ -49,7 +48,6 @@ _STORED, _CODED = 0, 1
 _IDENTITY_BYTES = 8
 _DIGEST_BYTES = 16
 _LONGEST_SPEC = 1 << 12
-_LONGEST_VARINT = 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +295,7 @@ class _Origin:
     def number(self, most: int = (1 << 63) - 1) -> int:
         """Return the next integer, at most `most`."""
         groups = self.take(1)
-        while groups[-1] >= 0x80 and len(groups) < _LONGEST_VARINT:
+        while groups[-1] >= 0x80 and len(groups) < LONGEST_VARINT:
             groups += self.take(1)
         start = self.n_bytes - len(groups)
         try:

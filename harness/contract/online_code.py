@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contract.codes import read_varint, varint
 from harness.contract.coding import decode, encode
 from harness.contract.compressor import (
     START,
@@ -29,11 +30,9 @@ from harness.contract.compressor import (
     Bits,
     Compressor,
     Stepwise,
-    check_alphabet,
     hyperparameters,
-    read_varint,
-    varint,
 )
+from harness.contract.symbols import check_alphabet
 from harness.contract.training import Trains, with_budget
 from harness.errors import CodingError, ContainerError, NotApplicableError
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-import harness
 from harness.errors import SuiteError
+from harness.folders import builtin_folder
 from harness.planning.preregistration import Registration
 from harness.tasks.baseline import METHODS
 from harness.tasks.catalog import TASKS
@@ -123,9 +123,7 @@ class Suite(_Strict):
 
 def suites_folder() -> Path:
     """Return the folder of the suites that come with bitprobe."""
-    package = Path(harness.__file__).parent
-    inside = package / "suites"
-    return inside if inside.is_dir() else package.parent / "suites"
+    return builtin_folder("suites")
 
 
 def suite_names() -> list[str]:
