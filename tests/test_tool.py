@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 
 from harness import CodingError
 from harness.cli import main
-from harness.commands.files import Files, compress_file, decompress_file, fit_to, held
+from harness.commands.files import (
+    Files,
+    compress_file,
+    decompress_file,
+    load_compressor,
+)
+from harness.commands.fit import fit_to
 from harness.contract import artifact, coded_file, coding
 from harness.contract.coded_file import Layout, compress, decompress, default_layout
 from harness.contract.codes import varint
@@ -211,11 +217,11 @@ def test_what_was_fitted_shortens_the_code_and_is_loaded_by_name(tmp_path):
     source, folder = tmp_path / "corpus", tmp_path / "artifact"
     source.write_bytes(TEXT)
     fit_to(folder, REGISTRY.parse("context_model"), str(source), seed=0)
-    loaded = held(folder, None)
+    loaded = load_compressor(folder, None)
     sizes = {}
     for name, compressor in {
         "fitted": loaded,
-        "cold": held(None, "context_model"),
+        "cold": load_compressor(None, "context_model"),
     }.items():
         code, back = tmp_path / f"{name}.bpf", tmp_path / f"{name}.txt"
         sizes[name] = compress_file(
@@ -329,7 +335,7 @@ def test_a_model_is_fitted_codes_and_decodes_through_pipes(tmp_path, capsys):
         (("decompress", "--with", "gzip", "IN", "OUT"), 1, "not with b'BPF'"),
         (("decompress", "--artifact", "absent", "IN", "OUT"), 1, "no usable artifact"),
         (("compress", "--with", "gzip", "IN", "a/OUT"), 2, "there is no folder"),
-        (("compress", "--with", "gzip", "IN", "."), 2, "is no file"),
+        (("compress", "--with", "gzip", "IN", "."), 2, "is not a regular file"),
         (("compress", "--with", "gzip", "--stream", 9, "IN", "OUT"), 2, "is a codec"),
         (("fit", "gzip", "absent", "-o", "OUT"), 2, "neither a file nor a data set"),
     ],
