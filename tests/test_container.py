@@ -1,4 +1,4 @@
-"""The container gives back what was coded, or an error, whatever becomes of its bytes."""
+"""The container gives back the original, or an error, for any change of its bytes."""
 
 import dataclasses
 import time

@@ -1,4 +1,4 @@
-"""From features of any origin to scores: how well a linear probe tells classes apart."""
+"""Scores of linear probes on features: accuracy, label code length, few labels, control."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from harness.tasks.probing.logistic import (
 
 LABELS_PER_CLASS = (1, 5, 10, 50)
 N_DRAWS = 5
-"""Draws behind a few-label accuracy."""
+"""Draws of labels per few-label accuracy."""
 PCA_SUFFIX = f"_pca{COMMON_DIMENSION}"
 """Suffix of scores in the common dimension, where there were more features than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """What a probe reads.
+    """Features of one readout, with their labels.
 
     Attributes:
         train: shape (n_train, d).
         labels: shape (n_train,), of the rows of `train`.
         test: shape (n_test, d), of the test split in its order.
-        state: what the compressor knew when it gave these features.
-        route: how conditional codes behind them were realised; "" without.
+        state: of the compressor that gave these features.
+        route: of the conditional codes behind them; "" where there are none.
         suffix: of all score names, for variants of one readout.
     """
 
@@ -60,12 +60,12 @@ def probe_scores(
 ) -> tuple[list[Score], dict[str, NDArray[Any]]]:
     """Return the scores of the probe, and its answers.
 
-    Class scores of the probe and its balanced accuracy on the validation part; class
-    scores in the common dimension of 64 where there are more features ("_pca64"). The
-    test split is used once by each.
+    They are class scores of the probe, its balanced accuracy on the validation part, and
+    class scores in the common dimension of 64 where there are more features ("_pca64").
+    Each of them uses the test split once.
 
     Args:
-        dataset: whose test split is classified.
+        dataset: its test split is classified.
         features: of its samples.
         seed: of every draw and interval.
         extras: also the control with permuted labels, the label code length and the
@@ -79,6 +79,7 @@ def probe_scores(
     credit = probe.credit(features.test)
     scores = _probed(dataset, features, probe, credit, seed=seed)
     reduced = _reduced(features)
+    # The same object where there was nothing to reduce: its scores would be the same.
     if reduced is not features:
         small = fit_probe(reduced.train, reduced.labels, n_classes, seed)
         answers = small.credit(reduced.test)
@@ -117,8 +118,8 @@ def label_code_scores(
 def few_label_scores(dataset: Dataset, features: Features, *, seed: int) -> list[Score]:
     """Return balanced accuracy from 1, 5, 10 and 50 labels per class, mean over draws.
 
-    A class with fewer labels gives all it has; a count that no class has is left out. C is
-    fixed: there are too few labels to choose it.
+    All labels of a class with fewer are used; a count above every class is omitted. C is
+    fixed, since there are too few labels to choose it.
     """
     labels = features.labels
     sizes = np.bincount(labels, minlength=len(dataset.classes))
@@ -150,12 +151,13 @@ def _few_label_accuracy(
 ) -> float:
     labels = features.labels
     shuffled = rng.permutation(len(labels))
-    drawn = np.concatenate(
+    rows = np.concatenate(
         [shuffled[labels[shuffled] == c][:per_class] for c in np.unique(labels)]
     )
+    # Standardised by all of train: features, unlike labels, are not scarce here.
     probe = fit_logistic(
-        features.train[drawn],
-        labels[drawn],
+        features.train[rows],
+        labels[rows],
         len(dataset.classes),
         FIXED_STRENGTH,
         standardise(features.train),
@@ -166,8 +168,8 @@ def _few_label_accuracy(
 def permuted_score(dataset: Dataset, features: Features, *, seed: int) -> Score:
     """Return the control: the same probe, fitted on permuted train labels.
 
-    It should be at chance, 1 / n_classes; Zhang et al. 2017, "Understanding deep learning
-    requires rethinking generalization", for the idea.
+    It should be at chance, 1 / n_classes (Zhang et al. 2017, "Understanding deep learning
+    requires rethinking generalization").
     """
     rng = np.random.default_rng([seed, 8])
     shuffled = rng.permutation(features.labels)
@@ -198,6 +200,7 @@ def _probed(
         scores.append(replace(validation, note=f"C={probe.strength:g}"))
     if probe.converged:
         return scores
+    # A probe that has not converged is weaker than it could be: every score tells.
     stopped = f"probe stopped at {MAX_ITERATIONS} iterations"
     return [
         replace(score, note=f"{score.note}; {stopped}" if score.note else stopped)
@@ -206,7 +209,7 @@ def _probed(
 
 
 def _reduced(features: Features) -> Features:
-    """Return the features in the common dimension, or themselves where they fit in it."""
+    """Return the features in the common dimension, unchanged if they have no more columns."""
     if features.train.shape[1] <= COMMON_DIMENSION:
         return features
     train, test = common_dimension(features.train, features.test)
