@@ -98,7 +98,8 @@ def default_layout(compressor: Compressor) -> Layout:
         size = max((1 << 22) // image, 1) * image
         return Layout(block_bytes=size, stream_bytes=size)
     if isinstance(compressor, Stepwise) and compressor.adapts:
-        # It learns from the stream, so streams are long; a block of one stream is slow.
+        # It learns within a stream, so streams are long; longer still, and a block would
+        # have too few of them to code at once.
         stream = 1 << 18
     else:
         stream = image if image > 1 else 1 << 12

@@ -89,7 +89,7 @@ def _open(path: Path, name: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
 def _from_tar(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member)
     data = file.read() if file else b""
-    # tarfile returns fewer bytes without an error where an archive is truncated.
+    # A truncated archive may give fewer bytes without an error.
     if len(data) != member.size:
         raise EOFError(f"{member.name} has {len(data)} of {member.size} bytes")
     return data

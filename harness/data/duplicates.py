@@ -19,7 +19,6 @@ GramsOf = Callable[[Sequence[bytes]], tuple[Hashes, Numbers]]
 N_WORDS = 13
 N_BYTES = 32  # a power of two: its hashes come from doubling
 BLOCK_BYTES = 1 << 20
-BLOCK_ROWS = 1024
 FILTER_BITS = 24
 IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 MULTIPLIER = 0xD6E8FEB86659FD93  # odd, 64 bits
@@ -61,36 +60,28 @@ def nearest_distances(
         Shape (n_test,), in units of a byte's value; infinite where no train sample has the
         length.
     """
+    # Imported here: it is slow, and few cards need it.
+    from sklearn.metrics import pairwise_distances_argmin_min
+
     nearest = np.full(len(test), np.inf)
     for length in {len(sample) for sample in test} - {0}:
-        queries = [i for i, sample in enumerate(test) if len(sample) == length]
+        rows = [i for i, sample in enumerate(test) if len(sample) == length]
         references = [sample for sample in train if len(sample) == length]
-        # In blocks: all distances at once would need n_train * n_test numbers.
-        for start in range(0, len(queries), BLOCK_ROWS):
-            rows = queries[start : start + BLOCK_ROWS]
-            squared = _nearest_squared(references, [test[i] for i in rows], length)
-            nearest[rows] = np.sqrt(squared / length)
+        if not references:
+            continue
+        # Sums of squared bytes are integers, and exact in float64.
+        _, squared = pairwise_distances_argmin_min(
+            _matrix([test[i] for i in rows], length),
+            _matrix(references, length),
+            metric="sqeuclidean",
+        )
+        nearest[rows] = np.sqrt(squared / length)
     return nearest
 
 
-def _nearest_squared(
-    train: Sequence[bytes], test: Sequence[bytes], length: int
-) -> NDArray[np.float64]:
-    """Return min |x - y|^2 over y by |x|^2 - 2 xy + |y|^2; exact below 2^24 (float32)."""
-    x = _matrix(test, length)  # (b, length)
-    best = np.full(len(test), np.inf)
-    for start in range(0, len(train), 8 * BLOCK_ROWS):
-        y = _matrix(train[start : start + 8 * BLOCK_ROWS], length)
-        y_squared = np.einsum("ij,ij->i", y, y, dtype=np.float64)
-        best = np.minimum(best, (y_squared - 2.0 * (x @ y.T)).min(axis=1))
-    x_squared = np.einsum("ij,ij->i", x, x, dtype=np.float64)
-    squared: NDArray[np.float64] = np.maximum(best + x_squared, 0.0)
-    return squared
-
-
-def _matrix(samples: Sequence[bytes], length: int) -> NDArray[np.float32]:
+def _matrix(samples: Sequence[bytes], length: int) -> NDArray[np.float64]:
     joined = np.frombuffer(b"".join(samples), np.uint8)
-    return joined.reshape(-1, length).astype(np.float32)
+    return joined.reshape(-1, length).astype(np.float64)
 
 
 def _shares_most_grams(train: Sequence[bytes], test: Sequence[bytes]) -> Mask:

@@ -50,7 +50,7 @@ def write_cached(path: Path, dataset: Dataset) -> None:
         arrays[f"{name}_bytes"] = np.frombuffer(b"".join(split.samples), np.uint8)
         arrays[f"{name}_lengths"] = lengths_of(split.samples)
         arrays[f"{name}_labels"] = split.labels
-    # In memory first: np.savez cannot write into a renamed file by itself.
+    # In memory first: the file must appear whole, which np.savez does not promise.
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     try:

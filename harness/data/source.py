@@ -136,7 +136,7 @@ def _digits() -> Rows:
 def _generated(card: Card, source: GeneratorSource) -> Dataset:
     shape = (card.n_train + card.n_test, source.length)
     symbols, bits = generate(source.process, source.parameters, shape, source.seed)
-    # One draw for both splits, so that test goes on where train ends.
+    # One draw for both splits, so that test continues train.
     rows = [Row("", symbols_of_row.tobytes()) for symbols_of_row in symbols]
     train, test = (
         split_of(part, ()) for part in (rows[: card.n_train], rows[card.n_train :])

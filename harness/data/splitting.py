@@ -55,7 +55,7 @@ def _seeded(rows: Rows, seed: int, n_test: int, name: str) -> tuple[Rows, Rows]:
 
 def _by_group(rows: Rows, rule: SplitRule) -> tuple[Rows, Rows]:
     def rank(group: str) -> bytes:
-        # A hash, not a generator: a new group moves no other group across the split.
+        # A hash, not a generator: a new group does not reorder the others.
         return hashlib.sha256(f"{rule.seed}:{group}".encode()).digest()
 
     groups = sorted({row.group for row in rows}, key=rank)

@@ -53,7 +53,7 @@ def read_mo(name: str, data: bytes) -> dict[str, str]:
         DatasetError: the bytes are not a compiled catalogue in UTF-8.
     """
     try:
-        # Little-endian only: msgfmt writes no other on the machines of these packages.
+        # Little-endian files only: a .mo file has the byte order of its writer.
         magic, version, n, ids, texts = struct.unpack_from("<5I", data)
         if magic != MAGIC or version >> 16:
             raise DatasetError(f"{name}: not a compiled gettext catalogue")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,13 @@ from harness.tasks.probing.logistic import (
     Floats,
     Labels,
     Probe,
-    Scaler,
     check_features,
     fit_logistic,
     standardise,
 )
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
 
 BLOCK_ENDS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Ends of the blocks, as shares of the labels."""
@@ -64,7 +67,7 @@ def prior_entropy(labels: Labels) -> float:
 
 
 def _online_bits(
-    features: Floats, labels: Labels, n_classes: int, scaler: Scaler
+    features: Floats, labels: Labels, n_classes: int, scaler: StandardScaler
 ) -> float:
     """Return the bits of all labels in the order given.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from harness.errors import DatasetError
 from harness.statistics import samples as stats
 from harness.tasks.classify import tied_credit
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -26,19 +30,6 @@ FIXED_STRENGTH = STRENGTHS[1]
 VALIDATION_SHARE = 0.2
 MAX_ITERATIONS = 1000
 COMMON_DIMENSION = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scaler:
-    """Mean and scale of features, both of shape (d,)."""
-
-    center: Floats
-    scale: Floats
-
-    def apply(self, features: Floats) -> Floats:
-        """Return features of mean 0 and deviation 1 on the features of the scaler."""
-        scaled: Floats = (features - self.center) / self.scale
-        return scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +46,7 @@ class Probe:
         converged: whether the last fit ended before MAX_ITERATIONS.
     """
 
-    scaler: Scaler
+    scaler: StandardScaler
     weights: Floats
     offsets: Floats
     strength: float
@@ -64,7 +55,7 @@ class Probe:
 
     def logits(self, features: Floats) -> Floats:
         """Return log p of each class up to a constant per row, shape (n, n_classes)."""
-        scores: Floats = self.scaler.apply(features) @ self.weights + self.offsets
+        scores: Floats = self.scaler.transform(features) @ self.weights + self.offsets
         return scores
 
     def credit(self, features: Floats) -> Floats:
@@ -109,7 +100,7 @@ def fit_logistic(
     labels: Labels,
     n_classes: int,
     strength: float,
-    scaler: Scaler | None = None,
+    scaler: StandardScaler | None = None,
 ) -> Probe:
     """Return the probe for one value of C.
 
@@ -136,7 +127,7 @@ def fit_logistic(
         warnings.simplefilter("ignore", ConvergenceWarning)
         # A few-label accuracy has one label per class on purpose.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        model.fit(scaler.apply(features), labels)
+        model.fit(scaler.transform(features), labels)
     # Of two classes scikit-learn gives the log odds of the second.
     columns = present[1:] if len(present) == 2 else present
     weights[:, columns] = model.coef_.T
@@ -175,13 +166,11 @@ def validation_part(labels: Labels, rng: np.random.Generator) -> NDArray[np.bool
     return mask
 
 
-def standardise(features: Floats) -> Scaler:
-    """Return the scaler of these features; constant features become 0."""
-    center = features.mean(axis=0)
-    scale = features.std(axis=0)
-    # Relative to the mean: rounding gives a constant feature a deviation above 0.
-    constant = scale <= 1e-12 * np.maximum(np.abs(center), 1)
-    return Scaler(center=center, scale=np.where(constant, 1.0, scale))
+def standardise(features: Floats) -> StandardScaler:
+    """Return the scaler of these features, to mean 0 and deviation 1; constant ones to 0."""
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler().fit(features)
 
 
 def common_dimension(train: Floats, test: Floats) -> tuple[Floats, Floats]:
@@ -191,7 +180,7 @@ def common_dimension(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     columns, fewer where train has fewer samples.
     """
     scaler = standardise(train)
-    scaled = scaler.apply(train)
+    scaled = scaler.transform(train)
     _, values, axes = np.linalg.svd(scaled, full_matrices=False)
     has_variance = values > 1e-9 * values.max(initial=0.0)
     has_variance[:1] = True  # constant features leave one column, of zeros
@@ -199,4 +188,4 @@ def common_dimension(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     # The sign of an axis is arbitrary: make its largest entry positive.
     largest = np.abs(axes).argmax(axis=1)
     axes = axes * np.sign(axes[np.arange(len(axes)), largest])[:, None]
-    return scaled @ axes.T, scaler.apply(test) @ axes.T
+    return scaled @ axes.T, scaler.transform(test) @ axes.T
