@@ -39,6 +39,7 @@ def complete(
         StoreError: the output cannot be written.
         NotApplicableError: the compressor cannot draw samples.
     """
+    # All samples, in seeded order: the first prefixes are a random subset.
     dataset = subset(load_dataset(name), n_train=None, n_test=None, seed=seed)
     if not dataset.test.samples:
         raise DatasetError(f"{name} has no test samples to complete; choose another")

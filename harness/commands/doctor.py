@@ -93,6 +93,7 @@ def _try(compressor: Compressor) -> str:
     """Return "works" if a few samples come back, with a context and after a fit."""
     if "fit" in compressor.needs:
         return "loads (it must be fitted before it codes)"
+    # Both states: a prefix comes from the context, or from the fit.
     for candidate in (compressor, compressor.fit([CONTEXT], seed=0)):
         candidate.code_lengths(SAMPLES, context=CONTEXT)
         candidate.pair_code_lengths(SAMPLES[:1], SAMPLES[2:])

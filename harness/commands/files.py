@@ -142,6 +142,7 @@ def compress_file(
         _target(files.target) as target,
     ):
         sizes = compress(compressor, source, target, layout, files.progress)
+        # Decoded from the disk, so that a write error shows too.
         if verify:
             target.seek(0)
             with Path(os.devnull).open("wb") as nowhere:

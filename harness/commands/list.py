@@ -60,6 +60,7 @@ def _dataset(name: str) -> dict[str, Any]:
 
 
 def _suite(name: str) -> dict[str, Any]:
+    # Loaded in full, so that a faulty suite shows in the list.
     suite = load_suite(name)
     return {
         "about": suite.title,

@@ -31,6 +31,7 @@ def bar(label: str, source: Path | None = None) -> Iterator[Callable[[int], None
     Yields:
         A callback that takes the number of bytes done.
     """
+    # A pipe has no size: its bar shows bytes, but no share.
     size = source.stat().st_size if source is not None and source.is_file() else None
     columns: list[ProgressColumn] = [
         TextColumn("{task.description}", markup=False),
@@ -45,6 +46,7 @@ def bar(label: str, source: Path | None = None) -> Iterator[Callable[[int], None
 
 def transient_bar(*columns: ProgressColumn) -> Progress:
     """Return a bar that disappears when done, and that only a terminal shows."""
+    # Off a terminal, a bar would fill a log with control characters.
     console = Console(stderr=True)
     return Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

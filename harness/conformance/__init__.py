@@ -43,6 +43,7 @@ __all__ = [
 Progress = Callable[[str, int, int], None]
 """Called before each check with "spec: check", checks done, and checks in all."""
 
+# The order of a report; fresh processes come last, since they are slowest.
 CHECKS: tuple[Check, ...] = (
     declaration_check(lambda: {check.name for check in CHECKS}),
     *roundtrip.CHECKS,
@@ -105,6 +106,7 @@ def run_checks(
         PluginError: the entry cannot be used, or has no default configuration.
     """
     compressor = _default_of(target) if isinstance(target, Entry) else target
+    # An entry point has an origin that is no path.
     if isinstance(target, Entry) and Path(target.origin).exists():
         plugin = plugin or Path(target.origin).resolve()
     subject = Subject(
@@ -142,6 +144,7 @@ def check_target(
     if "(" not in target and (path.suffix == ".py" or "/" in target or path.is_dir()):
         if not path.exists():
             raise PluginError(f"no plugin at {target}; give a file, a folder or a spec")
+        # All classes of a file, since a plugin may offer several.
         pairs = [(entry, _default_of(entry)) for entry in load_plugin(path.resolve())]
     else:
         registry = load_registry(plugins_dir)

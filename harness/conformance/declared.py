@@ -53,6 +53,7 @@ def _problems(compressor: Compressor, check_names: set[str]) -> Iterator[str]:
     if not isinstance(kind.family, str) or not kind.family.strip():
         yield f"family is {kind.family!r}; name the mechanism, such as 'LZ77'"
     prior = kind.prior_bytes
+    # True is an int in Python, but no number of bytes.
     if isinstance(prior, bool) or not isinstance(prior, int) or prior < 0:
         yield f"prior_bytes is {prior!r}; give a whole number of bytes, 0 or more"
     if not set(kind.needs) <= NEEDS:
@@ -69,6 +70,7 @@ def _problems(compressor: Compressor, check_names: set[str]) -> Iterator[str]:
 
 
 def _requirement_problems(kind: type[Compressor]) -> Iterator[str]:
+    # A string is a sequence of one-letter packages.
     if isinstance(kind.requires, str):
         yield f"requires is the string {kind.requires!r}; make it a tuple"
         return
@@ -140,6 +142,7 @@ def _field_problems(compressor: Compressor) -> Iterator[str]:
         if f.default is MISSING and f.default_factory is MISSING:
             yield f"field {f.name!r} has no default; give one"
     try:
+        # Fields are part of job keys and artifacts, which are JSON.
         json.dumps(hyperparameters(compressor), default=list)
     except TypeError as error:
         yield f"a field cannot be written as JSON ({error}); use numbers and strings"
@@ -155,12 +158,14 @@ def _spec_problems(compressor: Compressor) -> Iterator[str]:
     except (HarnessError, NameError, TypeError) as error:
         yield f"its spec {spec!r} does not read back: {one_line(error)}; use plain types"
         return
+    # A field changed by __post_init__ must give itself again.
     if hyperparameters(back) != hyperparameters(compressor):
         yield f"its spec {spec!r} reads back as {spec_of(back)!r}; keep fields as given"
 
 
 def _window(subject: Subject) -> str:
     window = subject.compressor.window
+    # Half the window: codecs hold a little less than they declare.
     limit = FAR_BYTES if window is None else min(window // 2, FAR_BYTES)
     if isinstance(subject.compressor, Codec) and window != 0:
         for distance in (0, limit):
@@ -214,6 +219,7 @@ def _window_text(subject: Subject) -> str:
 def _measured(subject: Subject, block: bytes) -> int:
     """Return the longest distance tried at which the second block costs under half."""
     longest, distance = 0, 1024
+    # Powers of two suffice for the hint of a message.
     while distance <= FAR_BYTES:
         if _second_cost(subject, block, distance) < _cost(subject, block) / 2:
             longest = distance

@@ -72,6 +72,7 @@ def _fresh_process(subject: Subject) -> str:
             "the artifact loaded in a fresh process has other fields or arrays than the"
             " saved artifact; use plain fields, and `learned` for all that fit learns"
         )
+    # Lengths are compared as well, since a model may have no bitstream.
     state = subject.fitted_states[0]
     sources = ("code_lengths in a fresh process", "here")
     names = [f"{case}, {state.label}" for case in subject.few]
@@ -90,6 +91,7 @@ def _determinism_class(subject: Subject) -> str:
             " differ from those of single streams (16 inputs of 48 bytes); make sums"
             " exact, or declare 'host'"
         )
+    # Two threads split a sum, and other kernels order it differently.
     for n_threads, other in ((1, False), (2, True)):
         there = _ask(subject, n_threads=n_threads, other_kernels=other)["fingerprints"]
         differ = [name for name in here if there.get(name) != here[name]]
@@ -112,6 +114,7 @@ def _unequal(rows: Mapping[str, str]) -> str:
 
 def fingerprints(compressor: Compressor, context: bytes) -> dict[str, str]:
     """Return digests of codes and frequencies that must agree between machines."""
+    # Short and fixed, so that digests of two machines can be compared by hand.
     samples = models.class_batch(alphabet_of(compressor))
     state = State(label="fitted", compressor=compressor, context=context)
     codes = [state.encode(sample) for sample in samples[:4]]
@@ -127,6 +130,7 @@ def fingerprints(compressor: Compressor, context: bytes) -> dict[str, str]:
 
 def _ask(subject: Subject, *, n_threads: int, other_kernels: bool) -> dict[str, Any]:
     """Return the answer of a fresh process, after a check of its decoded samples."""
+    # Two checks ask the same question, and a process takes seconds to start.
     key = f"{n_threads} threads, other kernels: {other_kernels}"
     if key not in subject.shared:
         environment = _environment(n_threads, other_kernels=other_kernels)
@@ -178,6 +182,7 @@ def _coded(subject: Subject) -> list[Coded]:
 def _write_request(subject: Subject, coded: Sequence[Coded], folder: Path) -> None:
     with attempt("saving the artifact"):
         artifact.save(subject.fitted, folder)
+    # Other classes claim nothing, and digests take time.
     exact = subject.compressor.determinism in EXACT_CLASSES
     request = {
         "plugin": str(subject.plugin),
@@ -199,6 +204,7 @@ def _write_request(subject: Subject, coded: Sequence[Coded], folder: Path) -> No
 
 def _environment(n_threads: int, *, other_kernels: bool) -> dict[str, str]:
     root = str(Path(__file__).parents[2])
+    # This checkout first: the process must not load an installed bitprobe.
     paths = [root, os.environ.get("PYTHONPATH", "")]
     changes = dict.fromkeys(_THREADS, str(n_threads))
     changes["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
@@ -224,6 +230,7 @@ def _run(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         fail(f"a fresh process did not end within {TIMEOUT_SECONDS} s; make it faster")
     target = folder / "answer.json"
     if not target.exists():
+        # The last line of a traceback names the error.
         last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
         fail(
             f"a fresh process ended with code {done.returncode}: {last}; make the plugin"

@@ -29,6 +29,7 @@ class Case:
 
 def cases(alphabet: int) -> tuple[Case, ...]:
     """Return the inputs that every compressor with this alphabet must round-trip."""
+    # Zeros, which run lengths and ends of codes confuse most easily.
     long_run = bytes(300)
     named = {
         "empty input": b"",
@@ -75,6 +76,7 @@ def context(alphabet: int) -> bytes:
 def corpus(alphabet: int) -> tuple[bytes, ...]:
     """Return samples to fit on: pieces of text of unequal size."""
     sizes = [1500 + 37 * i for i in range(12)]
+    # Far from the text of the cases, which a fit must not know by heart.
     starts = np.cumsum([0, *sizes[:-1]]) + _CORPUS_AT
     return tuple(
         fold(text(size, start=int(start)), alphabet)
@@ -101,5 +103,6 @@ def fold(data: bytes, alphabet: int) -> bytes:
 
 @lru_cache(maxsize=1)
 def _library() -> bytes:
+    # Found, not imported: only the source text is needed.
     specs = [importlib.util.find_spec(name) for name in _SOURCES]
     return b"".join(Path(s.origin).read_bytes() for s in specs if s and s.origin)

@@ -21,6 +21,7 @@ from harness.contract import coding
 from harness.contract.compressor import Bits, Codec, Stepwise
 from harness.units import bits_to_bytes, bytes_to_bits
 
+# A range coder ends in whole words, and loses a little at every symbol.
 EXCESS_SHARE, EXCESS_BITS = 0.005, 64.0
 
 
@@ -66,6 +67,7 @@ def _batch(subject: Subject) -> str:
         with attempt(f"code_lengths of {len(cases)} inputs, {state.label},"):
             together = state.code_lengths(samples)
             alone = [state.code_lengths([sample]) for sample in samples]
+            # An empty batch is a frequent fault of vectorised code.
             none = state.code_lengths([])
         for lengths in alone:
             check_shape(lengths, (1,), f"code_lengths of 1 input, {state.label},")
@@ -134,6 +136,7 @@ def _packed(subject: Subject) -> str:
     if not isinstance(codec, Codec):
         return ""
     _same_packed(subject, codec.packed_lengths, codec.pack, "pack")
+    # Without a prefix, pack_after is never called.
     if codec.route != "none" and codec.window != 0:
         prefix = codec.prefix(subject.context)
         _same_packed(
@@ -173,6 +176,7 @@ def _near_ideal(subject: Subject) -> str:
 def _check_ideal(subject: Subject, model: Stepwise, state: State) -> None:
     with attempt(f"code_lengths of the inputs, {state.label},"):
         got = state.code_lengths(subject.samples)
+        # The base class computes lengths from the frequencies alone.
         want = Stepwise.code_lengths(model, subject.samples, context=state.context)
     sources = ("code_lengths", "the frequencies say")
     names = [f"{case}, {state.label}" for case in subject.cases]
@@ -187,6 +191,7 @@ def _check_excess(subject: Subject, model: Stepwise, state: State) -> None:
     label = f"the {len(subject.samples)} inputs together, {state.label}"
     with attempt(f"coding {label},"):
         ideal = float(state.code_lengths(subject.samples).sum())
+        # Without the head of a container, which lengths do not count.
         payload = coding.payload_of(model, subject.samples, context=state.context)
     coded = bytes_to_bits(len(payload))
     if coded > (1 + EXCESS_SHARE) * ideal + EXCESS_BITS:

@@ -29,6 +29,7 @@ from harness.contract.compressor import (
 from harness.errors import CodingError
 
 Rows = NDArray[np.int64]
+# Near the start, in the middle, and the last byte.
 _CUTS = (1, 40, 95)
 _FLOAT_NOISE = 1e-4
 
@@ -57,6 +58,7 @@ def digest_of_batches(
     for start in range(0, len(samples), n_batch):
         batch = samples[start : start + n_batch]
         rows = rows_of(model, batch, context, stepwise=True)
+        # By stream, since coding order depends on the batch.
         by_sample = rows.reshape(-1, len(batch), model.alphabet).swapaxes(0, 1)
         digest.update(np.ascontiguousarray(by_sample).tobytes())
     return digest.hexdigest()
@@ -136,6 +138,7 @@ def _first_unequal_row(model: Compressor, got: Rows, want: Rows) -> int | None:
         return min(len(got), len(want))
     differ = got != want
     if model.determinism == "likelihood":
+        # A likelihood is not decoded, so rounding does no harm.
         differ = np.abs(got - want) > _FLOAT_NOISE * TOTAL_FREQUENCY
     rows = np.flatnonzero(differ.any(axis=1))
     return int(rows[0]) if len(rows) else None
@@ -161,6 +164,7 @@ def _hidden_states(subject: Subject) -> str:
                 f"layer {name!r} has shape {states.shape} for 3 inputs of 48 bytes,"
                 " expected (3, 48, d); return the state after each byte"
             )
+        # Float networks add in another order for another length.
         if not np.allclose(states[:, :20], prefix[name], rtol=1e-3, atol=1e-4):
             fail(
                 f"layer {name!r}: states depend on later bytes; use earlier bytes only"
@@ -170,6 +174,7 @@ def _hidden_states(subject: Subject) -> str:
 
 def _samples(subject: Subject) -> str:
     model: Any = subject.fitted
+    # An empty prefix is legal: the model starts by itself.
     prefixes = [b"", *class_batch(subject.alphabet)[:2]]
     with attempt("sample of 3 prefixes (0, 48, 48 bytes) to 60 bytes"):
         first, again = (

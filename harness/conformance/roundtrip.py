@@ -32,6 +32,7 @@ def comes_back(state: State, case: Case) -> None:
     where = f"{case}, {state.label}"
     with attempt(f"coding {where},"):
         code = state.encode(case.data)
+    # A bytearray or memoryview could change after it was returned.
     if type(code) is not bytes:
         fail(f"coding {where} gave {type(code).__name__}; return bytes")
     with attempt(f"decoding {where},"):
@@ -68,6 +69,7 @@ def _foreign(subject: Subject) -> str:
 
 
 def _long(subject: Subject) -> str:
+    # Longer than the other inputs, so that tables and buffers fill up.
     data = inputs.fold(inputs.text(subject.long_bytes), subject.alphabet)
     state = (subject.context_states or subject.fitted_states)[-1]
     comes_back(state, Case(name="long text", data=data))
@@ -107,6 +109,7 @@ def _fit_reproducible(subject: Subject) -> str:
 
 def differing_arrays(a: Arrays | None, b: Arrays | None) -> str:
     """Return the names of arrays that differ, or ""."""
+    # Nothing learned is not the same as empty arrays: is_fitted tells them apart.
     if (a is None) != (b is None):
         return "learned (None against arrays)"
     a, b = a or {}, b or {}
@@ -124,6 +127,7 @@ def _fit_returns_copy(subject: Subject) -> str:
     _check_fitted(new, fitted)
     if new.is_fitted or hyperparameters(new) != hyperparameters(subject.to_fit):
         fail("fit changed the compressor it was called on; return a copy by `replace`")
+    # Taken before the second fit, which may share arrays with the first.
     once = artifact.identity(fitted)
     with attempt("fit(corpus, seed=1) of a fitted compressor"):
         fitted.fit(inputs.corpus(subject.alphabet)[:3], seed=1)
@@ -145,6 +149,7 @@ def _check_fitted(new: Compressor, fitted: Compressor) -> None:
     if not fitted.is_fitted:
         fail("the result of fit has learned=None; put learned arrays into `learned`")
     for name, array in (fitted.learned or {}).items():
+        # Objects would need pickle, which runs code when it is loaded.
         if not isinstance(array, np.ndarray) or array.dtype == object:
             fail(
                 f"learned[{name!r}] is not a numpy array of numbers; only those are saved"

@@ -16,6 +16,7 @@ from harness.contract.compressor import Bits, Codec, Compressor, Stepwise
 from harness.contract.training import Trains, with_budget
 from harness.errors import ConformanceError
 
+# One seed for every fit, so that checks can share a fitted model.
 SEED = 0
 EXACT_CLASSES = ("isa", "device")
 CHECK_STEPS = 3
@@ -33,6 +34,7 @@ class State:
 
     def encode(self, data: bytes) -> bytes:
         """Return the code of one sample, as a run writes it."""
+        # A codec writes its own bytes; only models need the container.
         if isinstance(self.compressor, Codec):
             return self.compressor.compress(data, context=self.context)
         return coding.encode(
@@ -46,6 +48,7 @@ class State:
         """Return the sample of a code."""
         if isinstance(self.compressor, Codec):
             return self.compressor.decompress(code, length=length, context=self.context)
+        # A container of one stream, as code_after writes it.
         (sample,) = coding.decode(
             _model(self.compressor),
             code,
@@ -130,6 +133,7 @@ class Subject:
 
     def fit_anew(self) -> tuple[Compressor, Compressor]:
         """Fit an unfitted copy; return the copy, and the result of `fit`."""
+        # A copy, so that a later check can see whether fit changed it.
         new = replace(self.to_fit)
         with attempt("fit(corpus, seed=0) on 12 pieces of text"):
             return new, new.fit(inputs.corpus(self.alphabet), seed=SEED)
@@ -214,6 +218,7 @@ def attempt(action: str) -> Iterator[None]:
 
 def one_line(error: object) -> str:
     """Return the text of an error without line breaks."""
+    # A table row has one line, and errors of libraries often have more.
     return " ".join(str(error).split())
 
 
@@ -252,6 +257,7 @@ def tolerance(compressor: Compressor) -> float:
     Whole bytes are exact, sums of exact logarithms nearly so; if frequencies come from
     floating point and no exact class is declared, their last bits depend on the batch.
     """
+    # Bytes are whole numbers: no two computations may differ.
     if isinstance(compressor, Codec):
         return 0.0
     exact = isinstance(compressor, Stepwise) and compressor.determinism in EXACT_CLASSES

@@ -78,5 +78,6 @@ def weigh(folder: Path) -> float:
         for name in (FIELDS_FILE, LEARNED_FILE)
         if (folder / name).exists()
     )
+    # The strongest general compressor of the standard library, as anyone can repeat.
     packed = lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)
     return bytes_to_bits(min(len(raw), len(packed)))

@@ -68,6 +68,7 @@ class Layout:
                 f"streams of {self.stream_bytes} in blocks of {self.block_bytes} bytes; "
                 f"give 1 <= stream <= block <= {LARGEST_BLOCK}"
             )
+        # More streams would need a second coder within a block.
         if self.block_bytes > self.stream_bytes * coding.MAX_STREAMS:
             raise UsageError(
                 f"a block of {self.block_bytes} bytes has more than {coding.MAX_STREAMS} "
@@ -93,8 +94,10 @@ def default_layout(compressor: Compressor) -> Layout:
 
     A stream always holds whole images.
     """
+    # A model of images needs whole images to know the row and column of a byte.
     image = prod(hyperparameters(compressor).get("shape") or (1,))
     if isinstance(compressor, Codec):
+        # A longer block compresses better, but is decoded as a whole.
         size = max((1 << 22) // image, 1) * image
         return Layout(block_bytes=size, stream_bytes=size)
     if isinstance(compressor, Stepwise) and compressor.adapts:
@@ -210,6 +213,7 @@ def _read_head(origin: _Origin, compressor: Compressor, identity: bytes) -> Layo
     try:
         return Layout(block_bytes=block_bytes, stream_bytes=stream_bytes)
     except UsageError as error:
+        # A legal writer never writes such a layout.
         raise ContainerError(f"the file is damaged: {error}") from error
 
 
@@ -315,6 +319,7 @@ class _Origin:
             raise ContainerError(
                 f"the file is damaged: an integer at byte {start} does not end"
             ) from error
+        # Before any allocation: a damaged length must not exhaust the memory.
         if value > most:
             raise ContainerError(
                 f"the file is damaged: {value} at byte {start}, at most {most} is legal"

@@ -26,6 +26,7 @@ def read_varint(code: bytes, start: int = 0) -> tuple[int, int]:
         CodingError: the bytes end inside the integer, or it exceeds 63 bits.
     """
     value = shift = 0
+    # Bounded, so that damaged bytes cannot make an integer of any size.
     for offset in range(start, min(len(code), start + LONGEST_VARINT)):
         value |= (code[offset] & 0x7F) << shift
         shift += 7
@@ -38,6 +39,7 @@ def read_varint(code: bytes, start: int = 0) -> tuple[int, int]:
 def shared_length(a: bytes, b: bytes) -> int:
     """Return the length of the longest common prefix."""
     n = min(len(a), len(b))
+    # Compared as arrays: a Python loop over long prefixes would be slow.
     differ = np.flatnonzero(
         np.frombuffer(a, np.uint8, n) != np.frombuffer(b, np.uint8, n)
     )

@@ -67,6 +67,7 @@ def code_stream(
     if isinstance(compressor, Codec):
         return compressor.compress(join(samples, separator))
     model = _model(compressor)
+    # Joined, an adapting model learns from each sample for the next.
     pieces = [join(samples, separator)] if model.adapts else samples
     return encode(model, pieces, artifact=artifact)
 
@@ -153,6 +154,7 @@ def split(joined: bytes, lengths: Sequence[int], separator: bytes) -> list[bytes
     for length in lengths:
         samples.append(joined[start : start + length])
         start += length + len(separator)
+    # A decoder must not return wrong samples of the right lengths.
     if join(samples, separator) != joined:
         msg = "the decoded stream does not fall into samples of the given lengths"
         raise CodingError(msg)
@@ -201,11 +203,13 @@ def decode(
             artifact, or does not decode to samples of these lengths.
         CodingError: a length is negative.
     """
+    # Slices would take a negative length for one from the end.
     if min(lengths, default=0) < 0:
         msg = f"a sample length is {min(lengths)}; give lengths of 0 or more"
         raise CodingError(msg)
     start = _check_head(code, artifact)
     samples: list[bytes] = []
+    # The number of blocks follows from the lengths, never from the container.
     for number, block in enumerate(_blocks(lengths)):
         kind, checksum, payload, start = _read_block(code, start)
         decoded = _decode_payload(model, kind, payload, block, context)
@@ -259,7 +263,6 @@ def payload_of(
         msg = f"{model.name} gave {done} rows of frequencies for {len(symbols)} symbols"
         raise CodingError(msg)
     words = encoder.get_compressed()
-    # Little-endian on every machine, so that code travels.
     return bytes(words.astype("<u4").tobytes())
 
 
@@ -279,7 +282,6 @@ def _encode_block(
     model: Stepwise, samples: Sequence[bytes], context: bytes, number: int
 ) -> bytes:
     kind, payload = _STORED, b"".join(samples)
-    # Stored where the model has no symbol for a byte, or its code would be longer.
     if payload and max(payload) < model.alphabet:
         coded = payload_of(model, model.arrange(samples), context=context)
         if len(coded) < len(payload):

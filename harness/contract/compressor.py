@@ -60,6 +60,7 @@ class Compressor(ABC):
     ladder_field: ClassVar[str | None] = None
     waived: ClassVar[Mapping[str, str]] = {}
 
+    # Not compared: two fits of one configuration have one spec string.
     learned: Arrays | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -87,6 +88,7 @@ class Compressor(ABC):
             seed: as in `fit`; what is learned for a value must not depend on the others.
         """
         for value in values:
+            # From nothing each time, so that a value does not depend on the others.
             rung = replace(self, **{str(self.ladder_field): value})
             yield rung.fit(corpus, seed=seed)
 
@@ -109,7 +111,9 @@ class Compressor(ABC):
         Returns:
             Shape (len(xs), len(ys)), bits.
         """
+        # One row at a time: all concatenations at once may not fit into memory.
         rows = [self.code_lengths([x + y for y in ys]) for x in xs]
+        # The shape is given since an array of no rows has none.
         return np.array(rows, dtype=np.float64).reshape(len(xs), len(ys))
 
 
@@ -190,6 +194,7 @@ class Codec(Compressor):
         """Keep the last window of the corpus as the prefix of everything to come."""
         if self.route == "none":
             return replace(self, learned={})
+        # Only the window is saved: earlier bytes could not change a code.
         prefix = self.prefix(b"".join(corpus))
         return replace(self, learned={"prefix": np.frombuffer(prefix, np.uint8)})
 
@@ -201,6 +206,7 @@ class Codec(Compressor):
 
     def prefix(self, context: bytes = b"") -> bytes:
         """Return the bytes that condition a code: fitted, then context, cut to the window."""
+        # A codec that cannot be conditioned must not pay for a prefix either.
         if self.route == "none" or self.window == 0:
             return b""
         fitted = (self.learned or {}).get("prefix")
@@ -277,6 +283,7 @@ class Stepwise(Compressor):
         """
         order = coding_order(samples)
         state = self.start(len(samples), context=context)
+        # No symbol stands before the first, but `step` needs one of every stream.
         last = np.full(len(samples), START, np.int64)
         for symbols in steps_of([samples[i] for i in order]):
             state, rows = self.step(state, last[: len(symbols)])
@@ -287,6 +294,7 @@ class Stepwise(Compressor):
         check_alphabet(samples, self.alphabet)
         order = coding_order(samples)
         ordered = [samples[i] for i in order]
+        # Rows come step by step: the sample of a row is its place within the step.
         owners = np.concatenate(
             [np.arange(len(step)) for step in steps_of(ordered)]
             or [np.empty(0, np.int64)]
@@ -297,6 +305,7 @@ class Stepwise(Compressor):
         for rows in self.frequencies(samples, context=context):
             span = slice(done, done + len(rows))
             coded = rows[np.arange(len(rows)), symbols[span]]
+            # -log2(f / 2^24), added up by sample.
             lengths += np.bincount(
                 order[owners[span]], FREQUENCY_BITS - np.log2(coded), len(samples)
             )

@@ -86,6 +86,7 @@ class Learner:
         fitted = self.cache.pop(corpora, None)
         if fitted is None:
             *first, last = corpora
+            # Recursive, so that a fit on the first corpora is shared through the cache.
             start = self.after(*first) if first else self.model
             fitted = start.fit(last, seed=self.schedule.seed)
         # Put back last, so that the first entry is the one unused for longest.
@@ -98,6 +99,7 @@ class Learner:
     def steps(self) -> str:
         """Length of a fit from the unfitted model, for notes."""
         fields = hyperparameters(self.model)
+        # Passes over the data give a number of steps only with the data.
         if "steps" in fields and fields.get("passes") is None:
             return f"{fields['steps']} steps"
         return "the budget of the spec"
@@ -154,6 +156,7 @@ def sample_spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
     # A set: several parts may end at the same sample where samples are long.
     ends = {n}
     for part in _parts():
+        # In bytes, not samples, since the code is paid by the byte.
         target = before[-1] * part / DENOMINATOR
         nearest = min(range(n + 1), key=lambda i: abs(before[i] - target))
         ends.add(max(nearest, least))
@@ -192,6 +195,7 @@ def decode_blocks(
     position = 0
     for start, stop in sample_spans(lengths):
         block, position = _read_block(code, position)
+        # The samples decoded so far are those of the encoder, so the fit is the same.
         model = _model_after(learner, samples, separator)
         samples += decode(
             model, (_head() if start else b"") + block, lengths[start:stop]
@@ -294,6 +298,7 @@ class Blockwise(Stepwise):
     def frequencies(
         self, samples: Sequence[bytes], *, context: bytes = b""
     ) -> Iterator[NDArray[np.int64]]:
+        # One stream: its blocks would not line up with those of others.
         (stream,) = samples
         for start, stop in byte_spans(len(stream)):
             earlier = self._rearranged(stream[:start])

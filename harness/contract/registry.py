@@ -84,6 +84,7 @@ class Registry:
         if kind is None:
             raise UnavailableError(f"{name} is unavailable")
         names = [f.name for f in fields(kind) if f.name != "learned"]
+        # Annotations are strings until they are resolved.
         types_ = get_type_hints(kind)
         checked = {}
         for key, value in values.items():
@@ -127,6 +128,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
             and isinstance(tree.func, ast.Name)
             and not tree.args
         ):
+            # Positional values would depend on the order of fields.
             values = {
                 str(k.arg): ast.literal_eval(k.value) for k in tree.keywords if k.arg
             }
@@ -208,6 +210,7 @@ def versions_of(kind: type[Compressor]) -> dict[str, str]:
 
 
 def _version(name: str) -> str:
+    # The library that runs, not the header that Python was built with.
     if name == "zlib":
         return zlib.ZLIB_RUNTIME_VERSION
     return platform.python_version() if name in _STANDARD_LIBRARY else version(name)
@@ -231,6 +234,7 @@ def _import_file(path: Path) -> types.ModuleType:
 def load_origin(origin: str) -> list[Entry]:
     """Return the entries of a plugin by the `origin` that an Entry of it carries."""
     module = origin.removeprefix(_BY_ENTRY_POINT)
+    # A path: only entry points carry the prefix.
     if module == origin:
         return load_plugin(Path(origin))
     return _load_entry_point(module, module)

@@ -13,6 +13,7 @@ from harness.errors import NotApplicableError
 def coding_order(samples: Sequence[bytes]) -> NDArray[np.int64]:
     """Return the indices of the samples, longest first, ties in the order given."""
     lengths = np.array([len(sample) for sample in samples], dtype=np.int64)
+    # Stable, so that encoder and decoder agree on ties.
     return np.argsort(-lengths, kind="stable")
 
 
@@ -36,11 +37,13 @@ def running_streams(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         Shape (longest length,).
     """
     steps = np.arange(lengths[0] if len(lengths) else 0)
+    # Lengths fall, so that the streams longer than a step are the first ones.
     return np.searchsorted(-lengths, -steps, side="left")
 
 
 def check_alphabet(samples: Sequence[bytes], alphabet: int) -> None:
     """Raise NotApplicableError if a byte lies outside the alphabet."""
+    # The largest byte decides: an alphabet has the bytes 0 .. alphabet - 1.
     top = max((max(sample) for sample in samples if sample), default=0)
     if top >= alphabet:
         msg = f"a sample holds byte {top}, but the alphabet has only {alphabet} symbols"

@@ -35,6 +35,7 @@ class Watch:
     progress: Progress | None = None
     resumed: Resumed | None = None
     checkpoint: Path | None = None
+    # Rare enough not to slow training, frequent enough to lose little.
     every_seconds: float = 10.0
 
 
@@ -77,6 +78,7 @@ def with_budget(compressor: AnyCompressor, steps: int | None) -> AnyCompressor:
 
     None keeps the budget of its spec; a compressor without steps is returned unchanged.
     """
+    # A compressor without steps has no budget that could be changed.
     if steps is None or not isinstance(compressor, Trains):
         return compressor
     return compressor.budgeted(steps)

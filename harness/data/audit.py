@@ -75,6 +75,7 @@ def audit_of(dataset: Dataset, card: Card) -> Audit:
     """Return the audit of a loaded data set."""
     train_samples = set(dataset.train.samples)
     duplicated = dataset.duplicated
+    # Both splits: the alphabet of a model must hold every byte of test too.
     shares = _byte_shares(dataset)
     common = np.argsort(-shares, kind="stable")[:N_COMMON_BYTES].tolist()
     return Audit(
@@ -96,6 +97,7 @@ def audit_of(dataset: Dataset, card: Card) -> Audit:
 
 def _split_audit(split: Split, classes: tuple[str, ...]) -> SplitAudit:
     counts = np.bincount(split.labels, minlength=len(classes)).tolist()
+    # A split may be empty: generators and files can have no train split.
     lengths = [len(sample) for sample in split.samples] or [0]
     # A sample with two labels cannot be classified rightly every time: it bounds accuracy.
     labels_of: dict[bytes, set[int]] = {}

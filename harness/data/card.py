@@ -34,6 +34,7 @@ Format = Literal[
 ]
 
 
+# A misspelt key must be an error: ignored, it would silently change the data.
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,6 +76,7 @@ class Quantise(_Strict):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        # Equal ends would divide by zero.
         if self.low >= self.high:
             raise ValueError("low must be below high")
         return self
@@ -131,6 +133,7 @@ class Reading(_Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        # Without a rule, members would belong to no split.
         if bool(self.members) != bool(self.split):
             raise ValueError("members and split come together")
         if bool(self.members) == bool(self.test):
@@ -163,6 +166,7 @@ class RemoteFile(_Strict):
     @property
     def checksum(self) -> str | None:
         """The checksum as "sha256:..." or "md5:...", the stronger one first."""
+        # MD5 detects damage, but not a forged file.
         if self.sha256:
             return f"sha256:{self.sha256}"
         return f"md5:{self.md5}" if self.md5 else None
@@ -287,6 +291,7 @@ def load_card(name: str) -> Card:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path} is not a TOML file: {error}") from error
+    # Names are in records, where two cards of one name could not be told apart.
     if card.name != name:
         raise DatasetError(f"{path}: name is {card.name!r}, the file says {name!r}")
     return card

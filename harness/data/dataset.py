@@ -80,6 +80,7 @@ def content_hash(dataset: Dataset) -> str:
     """Return the sha256 of all samples and labels in order, independent of containers."""
     digest = hashlib.sha256()
     for split in (dataset.train, dataset.test):
+        # Numbers first, so that a sample cannot move from train to test unnoticed.
         digest.update(f"{len(split.samples)} {len(split.labels)}\n".encode())
         for sample in split.samples:
             # With its length, so that a byte cannot move to the next sample unnoticed.
@@ -98,6 +99,7 @@ def subset(
     The order of the whole splits is shuffled too: it is the class-blind order of
     "train" and "test as one stream".
     """
+    # One generator for both splits; other uses of the seed have other second numbers.
     rng = np.random.default_rng([seed, 0])
     train = stratified(dataset.train, n_train, rng)
     test = stratified(dataset.test, n_test, rng)
@@ -123,6 +125,7 @@ def stratified(
     shuffled = rng.permutation(len(split.samples))
     if n is None or n >= len(shuffled):
         return shuffled
+    # Without labels, any subset is in proportion.
     if not len(split.labels):
         return shuffled[:n]
     labels = split.labels[shuffled]
@@ -137,6 +140,7 @@ def stratified(
         if quota.max() > 1:
             quota[quota.argmax()] -= 1
             quota[empty] += 1
+    # The rank of a sample within its class, in shuffled order.
     rank = np.zeros(len(labels), np.int64)
     for label in range(len(counts)):
         members = np.flatnonzero(labels == label)

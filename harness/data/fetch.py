@@ -58,6 +58,7 @@ def fetch_file(url: str, checksum: str | None, mirror_path: str | None = None) -
     Raises:
         DatasetError: the file cannot be fetched, or its checksum is wrong.
     """
+    # The mirror first: it works without a network.
     if mirror_path and (path := mirrored(mirror_path)):
         if checksum:
             verify(path, checksum, str(path))
@@ -66,6 +67,7 @@ def fetch_file(url: str, checksum: str | None, mirror_path: str | None = None) -
 
     # Errors reach the user as one line; progress has a bar of its own.
     pooch.get_logger().setLevel("ERROR")
+    # Named by checksum, so that two cards that share a file fetch it once.
     name = (checksum or hashlib.sha256(url.encode()).hexdigest()).replace(":", "-")
     try:
         path = pooch.retrieve(url, checksum, fname=name, path=cache_folder() / "files")
@@ -83,6 +85,7 @@ def mirrored(mirror_path: str) -> Path | None:
     Raises:
         DatasetError: the path leaves the mirror.
     """
+    # Cards come from others: a path must not reach outside the mirror.
     pure = PurePosixPath(mirror_path)
     outside = pure.is_absolute() or ".." in pure.parts or not pure.parts
     if outside or "\\" in mirror_path:

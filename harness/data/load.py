@@ -29,6 +29,7 @@ def load_dataset(name: str) -> Dataset:
     path = cached_path(card)
     if (cached := read_cached(path, card)) is not None:
         return cached
+    # Verified before it is cached: a cached file is trusted later.
     dataset = with_duplicates(check_content(read_source(card), card), card)
     write_cached(path, dataset)
     return dataset

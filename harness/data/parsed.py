@@ -47,6 +47,7 @@ def write_cached(path: Path, dataset: Dataset) -> None:
     if dataset.duplicated is not None:
         arrays["duplicated"] = dataset.duplicated
     for name, split in (("train", dataset.train), ("test", dataset.test)):
+        # One array of bytes per split: thousands of small arrays would be slow to read.
         arrays[f"{name}_bytes"] = np.frombuffer(b"".join(split.samples), np.uint8)
         arrays[f"{name}_lengths"] = lengths_of(split.samples)
         arrays[f"{name}_labels"] = split.labels
@@ -67,6 +68,7 @@ def read_cached(path: Path, card: Card) -> Dataset | None:
     if not path.is_file():
         return None
     try:
+        # Without pickle, a damaged or forged cache file cannot run code.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             train, test = (_read_split(arrays, name) for name in ("train", "test"))
             classes, names = (

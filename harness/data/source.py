@@ -55,6 +55,7 @@ def read_source(card: Card) -> Dataset:
 
 
 def _rows(card: Card, source: WheelSource | FilesSource) -> tuple[Rows, Rows]:
+    # All patterns in one pass, since an archive is read whole each time.
     members = _members(source, [*source.train, *source.test, *source.members])
     _check_members(members, source, card.name)
     if source.split:
@@ -89,6 +90,7 @@ def _containers(source: FilesSource) -> list[tuple[Path, str]]:
 
     Repacked containers of the mirror are used only if all of them are there.
     """
+    # Half repacked and half original could give a sample twice.
     packs = [(mirrored(pack.mirror), pack) for pack in source.repacked]
     present = [(path, pack) for path, pack in packs if path]
     if present and len(present) == len(packs):

@@ -39,6 +39,7 @@ def split_of(rows: Rows, classes: tuple[str, ...]) -> Split:
 def classes_of(rows: Rows) -> tuple[str, ...]:
     """Return the labels that occur, sorted; none if all are empty."""
     labels = {row.label for row in rows}
+    # Sorted, since the index of a class must not depend on the order of rows.
     return () if labels == {""} else tuple(sorted(labels))
 
 
@@ -70,5 +71,6 @@ def _head_and_tail(rows: Rows, rule: SplitRule, name: str) -> tuple[Rows, Rows]:
             f"{name}: the rule head splits one text, got {len(rows)}; correct the card"
         )
     text = rows[0].sample
+    # Test at the end, so that train is what a reader has read before it.
     cut = len(text) - round(rule.test * len(text))
     return [Row("", text[:cut])], [Row("", text[cut:])]

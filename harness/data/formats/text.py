@@ -92,6 +92,7 @@ def parse_peptide_csv(members: Mapping[str, bytes], _: Reading) -> Rows:
     rows: Rows = []
     for name, data in members.items():
         head, _newline, body = data.partition(b"\n")
+        # Replaced, not refused: a wrong header is reported below with its text.
         fields = head.decode("utf-8", "replace").strip().split(",")
         if len(fields) < 3 or not fields[0].isdigit():
             raise DatasetError(f"{name}: not a table of modlamp: {head[:40]!r}")

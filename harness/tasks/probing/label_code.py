@@ -94,6 +94,7 @@ def _online_bits(
 
 def block_ends(n: int) -> list[int]:
     """Return the ends of the blocks of n labels: rising, at least 1, the last is n."""
+    # Shares of few labels round to 0, and a block cannot be empty.
     ends = np.maximum(np.round(np.array(BLOCK_ENDS) * n), 1)
     return [int(end) for end in np.unique(ends)]
 

@@ -99,6 +99,7 @@ def label_code_scores(
     """Return the label code length of train given the features, and the prior's entropy."""
     labels = features.labels
     score = partial(Score, unit="bits/label", state=features.state, n=len(labels))
+    # By train labels alone: the test split stays unused.
     bits = label_bits(features.train, labels, len(dataset.classes), seed)
     return [
         score(
@@ -125,6 +126,7 @@ def few_label_scores(dataset: Dataset, features: Features, *, seed: int) -> list
     sizes = np.bincount(labels, minlength=len(dataset.classes))
     scores = []
     for per_class in LABELS_PER_CLASS:
+        # No class could give so many.
         if per_class > sizes.max():
             continue
         values = [
@@ -172,6 +174,7 @@ def permuted_score(dataset: Dataset, features: Features, *, seed: int) -> Score:
     requires rethinking generalization").
     """
     rng = np.random.default_rng([seed, 8])
+    # Class counts stay, so that only the relation to features is lost.
     shuffled = rng.permutation(features.labels)
     probe = fit_probe(features.train, shuffled, len(dataset.classes), seed)
     value = _balanced_accuracy(dataset, probe.credit(features.test))
