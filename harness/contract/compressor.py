@@ -1,8 +1,8 @@
-"""The contract between the harness and a compressor plugin.
+"""Contract between the harness and a compressor plugin.
 
 A compressor is a frozen dataclass: its fields are its hyperparameters, its spec string and
-part of the job key. What it has learned lives in `learned` and nowhere else. What it can do
-is said by the classes it inherits: `Codec`, `Stepwise`, `Represents`, `Generates`.
+part of the job key. Arrays that it has learned are in `learned` and nowhere else. The classes
+it inherits declare its abilities: `Codec`, `Stepwise`, `Represents`, `Generates`.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Compressors at hand, by name."""
+    """Registered compressors, by name."""
 
     entries: Mapping[str, Entry]
 

@@ -128,7 +128,7 @@ def fit_logistic(
         # A few-label accuracy has one label per class on purpose.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         model.fit(scaler.transform(features), labels)
-    # Of two classes scikit-learn gives the log odds of the second.
+    # With two classes, scikit-learn has only the log odds of the second.
     columns = present[1:] if len(present) == 2 else present
     weights[:, columns] = model.coef_.T
     offsets[columns] = model.intercept_
