@@ -71,7 +71,7 @@ def identity(compressor: Compressor) -> bytes:
 
 
 def weigh(folder: Path) -> float:
-    """Return the bits a receiver needs to get this artifact: min(raw, xz -9e) of its files."""
+    """Return the size in bits of this artifact for a receiver: min(raw, xz -9e) of its files."""
     # Both files: the receiver needs the fields to build the model at all.
     raw = b"".join(
         (folder / name).read_bytes()

@@ -300,7 +300,7 @@ def _checksum(
 
 
 def _check_head(code: bytes, artifact: bytes) -> int:
-    """Return where the blocks start."""
+    """Return the offset of the first block."""
     start = len(MAGIC) + 2
     if code[: len(MAGIC)] != MAGIC or len(code) < start:
         msg = "not a bitprobe container: it does not start with 'BPC'"
@@ -323,7 +323,7 @@ def _check_head(code: bytes, artifact: bytes) -> int:
 
 
 def _read_block(code: bytes, start: int) -> tuple[int, bytes, bytes, int]:
-    """Return kind, checksum and payload of the block at `start`, and where it ends."""
+    """Return kind, checksum and payload of the block at `start`, and the offset after it."""
     try:
         length, body = read_varint(code, start + 5)
     except CodingError as error:

@@ -85,7 +85,7 @@ class Compressor(ABC):
         Args:
             corpus: as in `fit`.
             values: rising.
-            seed: as in `fit`; what is learned for a value must not depend on the others.
+            seed: as in `fit`; the fit for a value must not depend on the other values.
         """
         for value in values:
             # From nothing each time, so that a value does not depend on the others.
@@ -94,11 +94,11 @@ class Compressor(ABC):
 
     @abstractmethod
     def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b"") -> Bits:
-        """Return the code length of each sample, coded alone after what was fitted.
+        """Return the code length of each sample, coded alone, in the fitted state.
 
         Args:
             samples: n byte strings.
-            context: bytes that the decoder has; they come after what was fitted.
+            context: bytes that the decoder has; they follow the fitted corpus.
 
         Returns:
             Shape (n,), bits. For a `Stepwise` the ideal length under its frequencies;
@@ -131,7 +131,7 @@ class Codec(Compressor):
 
     @abstractmethod
     def pack(self, data: bytes) -> bytes:
-        """Return the code of `data`, nothing known."""
+        """Return the code of `data` without a context."""
 
     @abstractmethod
     def unpack(self, code: bytes, length: int) -> bytes:
@@ -170,7 +170,7 @@ class Codec(Compressor):
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
 
     def compress(self, data: bytes, *, context: bytes = b"") -> bytes:
-        """Return the code of `data` after what was fitted and then `context`."""
+        """Return the code of `data`, given the fitted prefix and then `context`."""
         prefix = self.prefix(context)
         return self.pack_after(data, prefix) if prefix else self.pack(data)
 
@@ -191,7 +191,7 @@ class Codec(Compressor):
         return self.unpack(code, length)
 
     def fit(self, corpus: Sequence[bytes], *, seed: int) -> Self:  # noqa: ARG002  (a codec draws nothing)
-        """Keep the last window of the corpus as the prefix of everything to come."""
+        """Save the last window of the corpus as the prefix of all later codes."""
         if self.route == "none":
             return replace(self, learned={})
         # Only the window is saved: earlier bytes could not change a code.

@@ -63,7 +63,7 @@ class Audit:
 
 
 def audit(name: str) -> Audit:
-    """Return the audit of a data set, which is fetched if need be.
+    """Return the audit of a data set, which is fetched unless it is cached.
 
     Raises:
         DatasetError: it is unknown, cannot be fetched, or differs from its card.

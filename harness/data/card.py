@@ -165,7 +165,7 @@ class RemoteFile(_Strict):
 
     @property
     def checksum(self) -> str | None:
-        """The checksum as "sha256:..." or "md5:...", the stronger one first."""
+        """Checksum as "sha256:..." or "md5:..."; SHA-256 where there are both."""
         # MD5 detects damage, but not a forged file.
         if self.sha256:
             return f"sha256:{self.sha256}"

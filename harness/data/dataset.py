@@ -94,7 +94,7 @@ def content_hash(dataset: Dataset) -> str:
 def subset(
     dataset: Dataset, *, n_train: int | None, n_test: int | None, seed: int
 ) -> Dataset:
-    """Return at most so many samples of each split, stratified and seeded, in seeded order.
+    """Return at most `n_train` and `n_test` samples, stratified, in seeded order.
 
     The order of the whole splits is shuffled too: it is the class-blind order of
     "train" and "test as one stream".

@@ -36,10 +36,10 @@ def load_dataset(name: str) -> Dataset:
 
 
 def check_content(dataset: Dataset, card: Card) -> Dataset:
-    """Return the data set.
+    """Return the data set, verified against its card.
 
     Raises:
-        DatasetError: its counts or its content hash are not those of the card.
+        DatasetError: its counts or its content hash differ from the card.
     """
     counts = (len(dataset.train.samples), len(dataset.test.samples))
     if counts != (card.n_train, card.n_test):

@@ -167,7 +167,7 @@ def validation_part(labels: Labels, rng: np.random.Generator) -> NDArray[np.bool
 
 
 def standardise(features: Floats) -> StandardScaler:
-    """Return the scaler of these features, to mean 0 and deviation 1; constant ones to 0."""
+    """Return the scaler of features to mean 0 and deviation 1; constant features become 0."""
     from sklearn.preprocessing import StandardScaler
 
     return StandardScaler().fit(features)
