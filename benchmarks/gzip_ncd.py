@@ -239,9 +239,10 @@ def gzip_loop(train: list[str], test: list[str]) -> Matrix:
 
 def bitprobe(train: list[str], test: list[str]) -> Matrix:
     """Return the distances by the plugin `gzip`."""
-    from harness.contract.registry import builtin_folder, load_plugin
+    from harness.contract.registry import load_plugin
+    from harness.folders import builtin_folder
 
-    kinds = {e.name: e.kind for e in load_plugin(builtin_folder() / "deflate")}
+    kinds = {e.name: e.kind for e in load_plugin(builtin_folder("plugins") / "deflate")}
     codec = kinds["gzip"]()  # type: ignore[misc]  # a plugin of ours that loads
     pairs = codec.pair_code_lengths(
         [(text + " ").encode() for text in train], [text.encode() for text in test]

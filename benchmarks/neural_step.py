@@ -23,8 +23,9 @@ from torch.nn import functional
 
 from harness import START, CodingError
 from harness.contract import coding
-from harness.contract.registry import builtin_folder, load_plugin
+from harness.contract.registry import load_plugin
 from harness.data.load import load_dataset
+from harness.folders import builtin_folder
 
 STREAMS = {1: 300, 64: 60, 500: 30}
 """Streams, and symbols of each."""
@@ -218,7 +219,7 @@ def main() -> None:
 def measure(case: Case) -> None:
     """Print a line for each number of streams."""
     corpus, fields = corpus_of(case)
-    kind: Any = load_plugin(builtin_folder() / case.plugin)[0].kind
+    kind: Any = load_plugin(builtin_folder("plugins") / case.plugin)[0].kind
     # A few steps of training, so that the code is shorter than what it codes.
     model = kind(**{"steps": 40, **fields, **case.fields}).fit(corpus, seed=0)
     text = b"".join(corpus)

@@ -1,13 +1,14 @@
-"""bitprobe, which asks whether better compression gives better representations.
+"""Public face of bitprobe for plugin authors and notebooks.
 
-The public face for plugin authors and notebooks. Names are loaded when first used, so that
-`import harness` stays light.
+bitprobe asks whether better compression gives better representations. Names are loaded
+when first used, so that `import harness` stays light.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.contract.codes import read_varint, shared_length, varint
     from harness.contract.compressor import (
         FREQUENCY_BITS,
         START,
@@ -19,15 +20,10 @@ if TYPE_CHECKING:
         Generates,
         Represents,
         Stepwise,
-        check_alphabet,
-        coding_order,
         hyperparameters,
-        read_varint,
-        shared_length,
-        steps_of,
-        varint,
     )
     from harness.contract.hookspecs import hookimpl
+    from harness.contract.symbols import check_alphabet, coding_order, steps_of
     from harness.contract.training import Trains, Watch
     from harness.errors import CodingError, HarnessError, NotApplicableError, SpecError
     from harness.units import BITS_PER_BYTE, bits_to_bytes
@@ -35,10 +31,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = (
-    *("errors", "units"),
+    *("errors", "units", "contract.codes", "contract.symbols"),
     *("contract.hookspecs", "contract.compressor", "contract.training"),
 )
-"""Modules that the names below come from, lightest first."""
+"""Modules that define the names below, lightest first."""
 
 __all__ = [
     "BITS_PER_BYTE",

@@ -1,4 +1,4 @@
-"""Every error bitprobe raises on purpose.
+"""Errors that bitprobe raises on purpose.
 
 HarnessError
 ├── UsageError                 the request cannot be carried out as written: exit code 2
@@ -9,15 +9,16 @@ HarnessError
 │   ├── PluginError            a plugin file that does not load
 │   └── StoreError             an output folder that cannot be used
 ├── UnavailableError           something optional is missing: a package, a device
+├── StoppedError               the user stopped a training that can be resumed: exit code 130
 ├── NotApplicableError         this readout has no meaning for this compressor or data
 ├── CodingError                a compressor broke its contract while coding
-├── ConformanceError           a compressor does not keep what every compressor promises
-└── ContainerError             coded bytes are damaged or belong to another artifact
+├── ConformanceError           a compressor does not keep the contract of compressors
+└── ContainerError             coded bytes are damaged, or belong to another artifact
 """
 
 
 class HarnessError(Exception):
-    """Root of the tree; its message is one line that says what to do."""
+    """Root of the tree; its message is one line that tells what to do."""
 
 
 class UsageError(HarnessError):
@@ -52,6 +53,10 @@ class UnavailableError(HarnessError):
     """Something optional is missing on this machine."""
 
 
+class StoppedError(HarnessError):
+    """The user stopped a training that the same command resumes."""
+
+
 class NotApplicableError(HarnessError):
     """The readout has no meaning for this compressor or this data set."""
 
@@ -61,7 +66,7 @@ class CodingError(HarnessError):
 
 
 class ConformanceError(HarnessError):
-    """A compressor does not keep what every compressor promises."""
+    """A compressor does not keep the contract of compressors."""
 
 
 class ContainerError(HarnessError):

@@ -1,4 +1,4 @@
-"""Conversions between bits and bytes: the only place that knows the factor."""
+"""Conversions between bits and bytes; no other module has the factor."""
 
 BITS_PER_BYTE = 8
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness import Codec, Generates, Represents, Stepwise, hookimpl
-from harness.contract.compressor import Bits, coding_order
+from harness.contract.compressor import Bits
+from harness.contract.symbols import coding_order
 
 TOTAL = 1 << 24
 

@@ -19,7 +19,7 @@ from harness import Stepwise, Trains
 from harness.contract.coding import code_after, decode_after, encode
 from harness.contract.compressor import TOTAL_FREQUENCY
 from harness.contract.online_code import (
-    N_KEPT,
+    CACHE_SIZE,
     Learner,
     Schedule,
     Uniform,
@@ -236,7 +236,7 @@ def test_a_damaged_code_is_refused_wherever_it_is_cut_or_flipped():
     for cut in range(len(code)):
         with pytest.raises(ContainerError):
             decode_blocks(learner(), code[:cut], lengths, b"")
-    with pytest.raises(ContainerError, match="goes on"):
+    with pytest.raises(ContainerError, match="after its last block"):
         decode_blocks(learner(), code + b"\0", lengths, b"")
     for place in range(len(code)):
         flipped = bytearray(code)
@@ -258,9 +258,9 @@ def test_nothing_is_fitted_twice_and_c_of_xy_reuses_what_x_needed():
 
 def test_a_learner_holds_a_limited_number_of_models():
     one = learner()
-    for i in range(N_KEPT + 10):
+    for i in range(CACHE_SIZE + 10):
         one.after((bytes([i % LEVELS, i // LEVELS]),))
-    assert len(one.kept) == N_KEPT
+    assert len(one.cache) == CACHE_SIZE
 
 
 def test_what_stays_unfitted_or_cannot_repeat_its_training_has_no_blocks():
@@ -271,7 +271,7 @@ def test_what_stays_unfitted_or_cannot_repeat_its_training_has_no_blocks():
     schedule = Schedule(budget=None, seed=0)
     with pytest.raises(NotApplicableError, match="has no blocks"):
         learner_of(registry.parse("gzip"), schedule)
-    with pytest.raises(NotApplicableError, match="by the clock"):
+    with pytest.raises(NotApplicableError, match="limit in seconds"):
         learner_of(Counting(seconds=1.0), schedule)
     learner(budget=3, seconds=1.0)  # a budget of steps takes the clock's place
 
@@ -293,7 +293,7 @@ def test_notes_say_how_long_each_fit_is():
     spec = "byte_gru(steps=500, adapt_steps=20)"
     assert told(spec, None) == ["500 steps", "500 steps, after X 20"]
     assert told(spec, 7) == ["7 steps", "7 steps"]
-    assert told("byte_gru(passes=2.0)", None)[0] == "what the spec says"
+    assert told("byte_gru(passes=2.0)", None)[0] == "the budget of the spec"
 
 
 def test_a_blockwise_model_reads_one_stream_inside_its_alphabet():

@@ -220,7 +220,10 @@ tasks = [{name="rates"}]
         ('name = "x"\nfoo = 1', "suite.toml: title is missing"),
         (SUITE + "foo = 1", "suite.toml: no field 'foo'"),
         (SUITE.replace('name="rates"', 'name="rate"'), "did you mean rates?"),
-        (SUITE.replace('name="rates"', 'name="rates", x=1'), "tasks, row 1: no field 'x'"),
+        (
+            SUITE.replace('name="rates"', 'name="rates", x=1'),
+            "tasks, row 1: no field 'x'",
+        ),
         (SUITE.replace("digits", "digitz"), "did you mean digits?"),
         (
             SUITE.replace('name="rates"', 'name="class_scratch", equal_bytes="maybe"'),

@@ -1,4 +1,4 @@
-"""The container gives back what was coded, or an error, whatever becomes of its bytes."""
+"""The container gives back the original, or an error, for any change of its bytes."""
 
 import dataclasses
 import time
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness import CodingError, Stepwise
 from harness.contract import coding
-from harness.contract.compressor import read_varint, varint
+from harness.contract.codes import read_varint, varint
 from harness.contract.registry import load_registry
 from harness.errors import ContainerError
 

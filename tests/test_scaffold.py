@@ -33,5 +33,5 @@ def test_a_name_that_is_no_lower_case_identifier_is_refused(tmp_path: Path, name
 
 def test_nothing_is_overwritten(tmp_path: Path):
     write_plugin("mine", tmp_path, model=False)
-    with pytest.raises(PluginError, match="there already"):
+    with pytest.raises(PluginError, match="exists"):
         write_plugin("mine", tmp_path, model=True)

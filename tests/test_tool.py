@@ -16,10 +16,16 @@ from hypothesis import strategies as st
 
 from harness import CodingError
 from harness.cli import main
-from harness.commands.files import Files, compress_file, decompress_file, fit_to, held
+from harness.commands.files import (
+    Files,
+    compress_file,
+    decompress_file,
+    load_compressor,
+)
+from harness.commands.fit import fit_to
 from harness.contract import artifact, coded_file, coding
 from harness.contract.coded_file import Layout, compress, decompress, default_layout
-from harness.contract.compressor import varint
+from harness.contract.codes import varint
 from harness.contract.registry import load_registry
 from harness.data.dataset import subset
 from harness.data.load import load_dataset
@@ -97,7 +103,7 @@ def test_no_flipped_bit_and_no_cut_passes(spec):
         with pytest.raises(ContainerError):
             unpacked(spec, code[:n])
     for tail in (b"\0", code):
-        with pytest.raises(ContainerError, match="goes on after its end"):
+        with pytest.raises(ContainerError, match="continues after its end"):
             unpacked(spec, code + tail)
 
 
@@ -192,12 +198,12 @@ def test_a_plugin_that_decodes_otherwise_is_caught(monkeypatch):
     monkeypatch.setattr(
         type(model), "unpack", lambda self, code, n: right(self, code, n)[::-1]
     )
-    with pytest.raises(ContainerError, match="does not decode to what was coded"):
+    with pytest.raises(ContainerError, match="does not decode to the original"):
         unpacked("zstd", CODES["zstd"])
 
 
 def test_another_compressor_or_artifact_is_refused_by_name():
-    with pytest.raises(ContainerError, match="made with 'zstd', not with 'gzip'"):
+    with pytest.raises(ContainerError, match="written by 'zstd', not by 'gzip'"):
         unpacked("gzip", CODES["zstd"])
     base = REGISTRY.parse("context_model(order=1)")
     one, other = (base.fit([text], seed=0) for text in (b"abcabd", b"abcabe"))
@@ -211,11 +217,11 @@ def test_what_was_fitted_shortens_the_code_and_is_loaded_by_name(tmp_path):
     source, folder = tmp_path / "corpus", tmp_path / "artifact"
     source.write_bytes(TEXT)
     fit_to(folder, REGISTRY.parse("context_model"), str(source), seed=0)
-    loaded = held(folder, None)
+    loaded = load_compressor(folder, None)
     sizes = {}
     for name, compressor in {
         "fitted": loaded,
-        "cold": held(None, "context_model"),
+        "cold": load_compressor(None, "context_model"),
     }.items():
         code, back = tmp_path / f"{name}.bpf", tmp_path / f"{name}.txt"
         sizes[name] = compress_file(
@@ -329,7 +335,7 @@ def test_a_model_is_fitted_codes_and_decodes_through_pipes(tmp_path, capsys):
         (("decompress", "--with", "gzip", "IN", "OUT"), 1, "not with b'BPF'"),
         (("decompress", "--artifact", "absent", "IN", "OUT"), 1, "no usable artifact"),
         (("compress", "--with", "gzip", "IN", "a/OUT"), 2, "there is no folder"),
-        (("compress", "--with", "gzip", "IN", "."), 2, "is no file"),
+        (("compress", "--with", "gzip", "IN", "."), 2, "is not a regular file"),
         (("compress", "--with", "gzip", "--stream", 9, "IN", "OUT"), 2, "is a codec"),
         (("fit", "gzip", "absent", "-o", "OUT"), 2, "neither a file nor a data set"),
     ],

@@ -17,7 +17,7 @@ import pytest
 
 from harness import SpecError, Trains, Watch
 from harness.cli import main
-from harness.commands.files import checkpoint_of, fit_to
+from harness.commands.fit import checkpoint_of, fit_to
 from harness.contract import artifact
 from harness.contract.registry import load_registry
 from harness.data.load import load_dataset
@@ -323,7 +323,7 @@ def test_a_fit_stopped_by_ctrl_c_says_how_to_go_on_and_goes_on(
     )
     assert stopped.returncode == 130, stopped.stderr
     assert stopped.stderr == (
-        f"bitprobe: stopped; {output}.training is kept, run the same command to go on\n"
+        f"bitprobe: stopped; {output}.training is kept, run the same command to resume\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["A.training"]
     monkeypatch.setattr(sys, "argv", ["bitprobe", *args])
@@ -331,7 +331,7 @@ def test_a_fit_stopped_by_ctrl_c_says_how_to_go_on_and_goes_on(
         main()
     assert ended.value.code == 0
     first, last = capsys.readouterr().err.splitlines()
-    assert first == "going on from step 25, where an earlier run stopped"
+    assert first == "resuming from step 25, where an earlier run stopped"
     assert last.startswith(f"wrote {output}: pixel_transformer(")
     assert [path.name for path in tmp_path.iterdir()] == ["A"]
     whole = fit_to(tmp_path / "B", REGISTRY.parse(spec), "digits", seed=2)

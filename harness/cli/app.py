@@ -1,14 +1,19 @@
-"""The `bitprobe` command, and what becomes of errors."""
+"""The command `bitprobe`: its subcommands, and the exit codes of errors."""
 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from harness import __version__
 from harness.cli import files, resources, runs
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, StoppedError, UsageError
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended, as shells give it."""
 
 app = typer.Typer(
     help="Does better compression give better representations?",
@@ -35,7 +40,26 @@ app.command("complete")(files.complete)
 app.command("doctor")(resources.doctor)
 
 
-INTERRUPTED = 130
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001  (typer calls it so)
+    if is_asked:
+        typer.echo(f"bitprobe {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=app.info.help)
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_print_version,
+            help="Show the version.",
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:
@@ -48,6 +72,8 @@ def main() -> None:
         _fail(f"{error.format_message().rstrip('.')}; see bitprobe --help", 2)
     except UsageError as error:
         _fail(str(error), 2)
+    except StoppedError as error:
+        _fail(str(error), INTERRUPTED)
     except HarnessError as error:
         _fail(str(error), 1)
     except typer.Abort:

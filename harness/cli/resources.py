@@ -1,4 +1,4 @@
-"""Commands about the parts: list, fetch, audit, check, new, doctor."""
+"""Commands on compressors, data sets and this machine: list, fetch, audit, check, new, doctor."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-PluginsDir = Annotated[Path | None, typer.Option(help="a folder of more plugins")]
-AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
+from harness.cli.options import AsJson, PluginsDir
 
 
 class Part(StrEnum):
-    """What can be listed."""
+    """Kinds of resources that `bitprobe list` shows."""
 
     compressors = "compressors"
     datasets = "datasets"
@@ -22,12 +21,12 @@ class Part(StrEnum):
 
 
 def list_parts(
-    what: Part, *, as_json: AsJson = False, plugins_dir: PluginsDir = None
+    kind: Part, *, as_json: AsJson = False, plugins_dir: PluginsDir = None
 ) -> None:
     """List compressors, datasets, suites or tasks."""
     from harness.commands.list import inventory
 
-    rows = inventory(what.value, plugins_dir)
+    rows = inventory(kind.value, plugins_dir)
     if as_json:
         _print_json(rows)
         return
@@ -36,31 +35,37 @@ def list_parts(
 
 
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="data sets")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="names; default: all of the suite bench")
+    ] = None,
 ) -> None:
-    """Fetch and verify data sets: those named, or all of the default suite."""
+    """Fetch and verify data sets, by default those of bench."""
     from harness.commands.fetch import fetch_all
     from harness.planning.suite import load_suite
 
-    wanted = names or [row.name for row in load_suite("bench").datasets]
-    fetch_all(wanted)
-    typer.echo(f"here and verified: {', '.join(wanted)}")
+    datasets = names or [row.name for row in load_suite("bench").datasets]
+    fetch_all(datasets)
+    typer.echo(f"in the cache and verified: {', '.join(datasets)}")
 
 
-def audit(dataset: str, *, as_json: AsJson = False) -> None:
-    """Show sizes, classes and duplicates within and across the splits of a data set."""
+def audit(
+    dataset: Annotated[str, typer.Argument(help="a data set")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show sizes, classes and duplicates of a data set."""
     from dataclasses import asdict
 
     from harness.data.audit import audit as audit_dataset
 
-    found = audit_dataset(dataset)
+    result = audit_dataset(dataset)
     if as_json:
-        _print_json(asdict(found))
+        _print_json(asdict(result))
         return
     from harness.report.audit import print_audit
     from harness.report.terminal import wide_console
 
-    print_audit(found, wide_console())
+    print_audit(result, wide_console())
 
 
 def check(
@@ -68,7 +73,10 @@ def check(
     *,
     plugins_dir: PluginsDir = None,
 ) -> None:
-    """Check that a compressor keeps its promises: round trips, lengths, determinism."""
+    """Check that a compressor keeps its contract.
+
+    Round trips, code lengths, determinism and declarations are tested.
+    """
     from harness.commands.check import check_and_report
 
     raise typer.Exit(check_and_report(target, plugins_dir))
@@ -78,9 +86,9 @@ def new(
     name: Annotated[str, typer.Argument(help="a lower-case identifier")],
     *,
     model: Annotated[bool, typer.Option(help="a next-symbol model")] = False,
-    folder: Annotated[Path, typer.Option(help="where it goes")] = Path("my_plugins"),
+    folder: Annotated[Path, typer.Option(help="a folder for it")] = Path("my_plugins"),
 ) -> None:
-    """Write a working plugin with its test, to start from."""
+    """Write a working plugin, and its test, to start from."""
     from harness.commands.new import write_plugin
 
     paths = write_plugin(name, folder, model=model)
@@ -90,16 +98,16 @@ def new(
 
 def doctor(
     *,
-    quiet: Annotated[bool, typer.Option(help="say only what is wrong")] = False,
+    quiet: Annotated[bool, typer.Option(help="print only faults")] = False,
 ) -> None:
-    """Say what works on this machine: packages, devices, data, each compressor."""
-    from harness.commands.list import examine
+    """Test packages, devices, data and compressors here."""
+    from harness.commands.doctor import examine
 
-    findings = examine()
-    for finding in findings:
-        if not (quiet and finding.is_fine):
-            typer.echo(f"{finding.name:<22} {finding.message}")
-    raise typer.Exit(0 if all(f.is_fine for f in findings) else 1)
+    diagnoses = examine()
+    for diagnosis in diagnoses:
+        if not (quiet and diagnosis.is_fine):
+            typer.echo(f"{diagnosis.name:<22} {diagnosis.message}")
+    raise typer.Exit(0 if all(d.is_fine for d in diagnoses) else 1)
 
 
 def _print_json(values: Any) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import PluginsDir
+
 DEFAULT_RUN = Path("results/runs/bench")
-PluginsDir = Annotated[Path | None, typer.Option(help="a folder of more plugins")]
 
 
 class Device(StrEnum):
@@ -64,7 +65,7 @@ def run_suite(  # noqa: PLR0913  (these are the options)
     retry_failed: Annotated[bool, typer.Option(help="run failed jobs again")] = False,
     plugins_dir: PluginsDir = None,
 ) -> None:
-    """Run a suite, resume where it stopped, and print its leaderboard."""
+    """Run or resume a suite, and print its leaderboard."""
     from harness.commands.run import Options, run_and_report
     from harness.planning.selection import Selection
 
@@ -124,7 +125,7 @@ def hypothesis(
 def joint(
     folder: Annotated[Path, typer.Argument(help="a folder of records")],
 ) -> None:
-    """Show what X saves on Y: tables and claims of the suites joint and transfer."""
+    """Show tables and claims of the suites joint and transfer."""
     from harness.commands.joint import folder_joint
 
     typer.echo(folder_joint(folder), nl=False)
@@ -149,7 +150,10 @@ def compare(
     task: Annotated[str, typer.Option(help="the readout")] = "class_scratch",
     run: Annotated[Path, typer.Option(help="a folder of records")] = DEFAULT_RUN,
 ) -> None:
-    """Compare two compressors on the same test samples: difference with interval."""
+    """Compare two compressors on the same test samples.
+
+    The difference is printed with its interval.
+    """
     from harness.commands.compare import compare_in
 
     typer.echo(compare_in(run, first, second, dataset=dataset, task=task))

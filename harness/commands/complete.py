@@ -1,4 +1,4 @@
-"""What a fitted model draws after the first half of held-out samples."""
+"""`bitprobe complete`: completions of held-out samples by a fitted model, and their scores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.atomic import write_atomic
+from harness.commands.progress import bar
 from harness.contract.compressor import Compressor
 from harness.data.dataset import subset
 from harness.data.load import load_dataset
@@ -17,11 +18,11 @@ from harness.tasks.task import Inputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Completed:
+class Completions:
     """Scores as (name, value, unit), and a table of continuations or a caption."""
 
     scores: tuple[tuple[str, float, str], ...]
-    words: str
+    text: str
 
 
 def complete(
@@ -31,29 +32,29 @@ def complete(
     output: Path,
     parameters: completion.Parameters,
     seed: int,
-) -> Completed:
+) -> Completions:
     """Complete test samples of a data set; write a gallery of images, or a table of texts.
 
     Raises:
         DatasetError: the data set is unknown, or has no test samples.
         StoreError: the output cannot be written.
-        NotApplicableError: the compressor draws nothing.
+        NotApplicableError: the compressor cannot draw samples.
     """
+    # All samples, in seeded order: the first prefixes are a random subset.
     dataset = subset(load_dataset(name), n_train=None, n_test=None, seed=seed)
     if not dataset.test.samples:
-        raise DatasetError(f"{name} has no test samples to complete")
+        raise DatasetError(f"{name} has no test samples to complete; choose another")
     inputs = Inputs(unfitted=compressor, fitted=compressor, dataset=dataset, seed=seed)
-    outcome = evaluate(completion.TASK, inputs, parameters)
-    is_image = dataset.shape is not None
-    words = gallery_caption if is_image else continuation_table
-    made = (
-        gallery_png(outcome.arrays)
-        if is_image
-        else continuation_table(outcome.arrays).encode()
-    )
+    with bar(f"completing {name}"):
+        outcome = evaluate(completion.TASK, inputs, parameters)
+    if dataset.shape is not None:
+        text, content = gallery_caption(outcome.arrays), gallery_png(outcome.arrays)
+    else:
+        text = continuation_table(outcome.arrays)
+        content = text.encode()
     try:
-        write_atomic(output, made)
+        write_atomic(output, content)
     except OSError as error:
         raise StoreError(f"cannot write {output}: {error.strerror}") from error
-    scores = tuple((one.name, one.value, one.unit) for one in outcome.scores)
-    return Completed(scores=scores, words=words(outcome.arrays))
+    scores = tuple((score.name, score.value, score.unit) for score in outcome.scores)
+    return Completions(scores=scores, text=text)

@@ -1,4 +1,4 @@
-"""Fit a compressor once; then files in, files out, whole or not at all."""
+"""`bitprobe compress` and `decompress`: files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.atomic import atomic_file
+from harness.commands.progress import bar, say
 from harness.contract import artifact
 from harness.contract.coded_file import (
     Layout,
@@ -22,35 +23,58 @@ from harness.contract.coded_file import (
     decompress,
     default_layout,
 )
-from harness.contract.compressor import Compressor, hyperparameters
+from harness.contract.compressor import Codec, Compressor
 from harness.contract.registry import load_registry
-from harness.contract.training import Trains, Watch
-from harness.data.card import card_names, load_card
-from harness.data.dataset import subset
-from harness.data.load import load_dataset
-from harness.errors import DatasetError, SpecError, StoreError, UsageError
-from harness.planning.subject import with_card_fields
+from harness.errors import SpecError, UsageError
+from harness.units import bits_per_byte, bytes_to_bits
 
 PIPE = Path("-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """What to read and to write, "-" for a pipe, and whom to tell how far it is."""
+    """Source and target of one coding, "-" for a pipe, and a progress callback."""
 
     source: Path
     target: Path
     progress: Progress = lambda _: None
 
 
-def held(
+def compress_and_report(
+    compressor: Compressor,
+    source: Path,
+    target: Path,
+    layout: Layout,
+    *,
+    verify: bool = False,
+) -> None:
+    """Compress one file, showing progress and then the sizes; raise as `compress_file`."""
+    with bar("compressing", source) as progress:
+        files = Files(source=source, target=target, progress=progress)
+        sizes = compress_file(compressor, files, layout, verify=verify)
+    before, after = sizes.original_bytes, sizes.coded_bytes
+    text = f"{before:,} -> {after:,} bytes"
+    if before:
+        text += f", {bits_per_byte(bytes_to_bits(after), before):.3f} bits per byte"
+    say(f"{text} ({'decoded' if verify else 'not decoded yet'})")
+
+
+def decompress_and_report(compressor: Compressor, source: Path, target: Path) -> None:
+    """Decompress one file, showing progress and then the size; raise as `decompress_file`."""
+    with bar("decompressing", source) as progress:
+        files = Files(source=source, target=target, progress=progress)
+        sizes = decompress_file(compressor, files)
+    say(f"{sizes.original_bytes:,} bytes, verified")
+
+
+def load_compressor(
     folder: Path | None, spec: str | None, plugins_dir: Path | None = None
 ) -> Compressor:
     """Return the compressor of an artifact's folder, or of a spec.
 
     Raises:
-        UsageError: not exactly one of the two is given, or it is unknown or needs a fit.
-        ContainerError: the folder holds no artifact, or a damaged one.
+        UsageError: both or neither are given, or the spec is unknown or needs a fit.
+        ContainerError: the folder holds no artifact, or a damaged artifact.
     """
     registry = load_registry(plugins_dir)
     if folder is not None and spec is None:
@@ -60,90 +84,34 @@ def held(
     compressor = registry.parse(spec)
     if "fit" in compressor.needs:
         raise SpecError(
-            f"{compressor.name} knows nothing before it is fitted; first run: bitprobe "
+            f"{compressor.name} cannot code before it is fitted; first run: bitprobe "
             f"fit {spec!r} DATASET_OR_FILE -o ARTIFACT"
         )
     return compressor
 
 
-def checkpoint_of(folder: Path) -> Path:
-    """Return the file in which an unfinished training of this artifact is kept."""
-    return folder.with_name(f"{folder.name}.training")
-
-
-def fit_to(
-    folder: Path,
-    compressor: Compressor,
-    data: str,
-    *,
-    seed: int,
-    watch: Watch | None = None,
-) -> Compressor:
-    """Fit on a file, or on the train split of a data set; save the artifact in a new folder.
-
-    Shape and levels come from the card of the data set, where the compressor has none. What
-    is trained in steps goes on from its checkpoint beside the folder, if there is one. The
-    checkpoint outlives an interruption; with the artifact whole, it goes.
-
-    Args:
-        folder: new, of the artifact.
-        compressor: fitted or not.
-        data: path of a file, or name of a data set.
-        seed: of the order of samples, and of training.
-        watch: who looks on while it is trained in steps; its checkpoint is ours.
+def layout_of(
+    compressor: Compressor, block_bytes: int | None, stream_bytes: int | None
+) -> Layout:
+    """Return the default layout of a compressor, changed by the sizes that are not None.
 
     Raises:
-        StoreError: the folder exists, or has nowhere to be.
-        DatasetError: there is neither such a file nor such a data set.
-        SpecError: the checkpoint is another training's.
-        UsageError: the file cannot be read, or the folder not written.
+        UsageError: the sizes are not legal, or a codec is given a stream size.
     """
-    if folder.exists():
-        raise StoreError(f"{folder} exists; give the artifact a new folder")
-    if not folder.parent.is_dir():
-        raise StoreError(f"there is no folder {folder.parent}; make it first")
-    compressor, corpus = _corpus(compressor, data, seed)
-    checkpoint = checkpoint_of(folder)
-    fitted: Compressor
-    if isinstance(compressor, Trains):
-        watch = replace(watch or Watch(), checkpoint=checkpoint)
-        with _explained():  # a checkpoint that cannot be written
-            (fitted,) = compressor.trained(corpus, seed=seed, watch=watch)
-    else:
-        fitted = compressor.fit(corpus, seed=seed)
-    with _explained():
-        _save_whole(fitted, folder)
-        if isinstance(compressor, Trains):
-            checkpoint.unlink(missing_ok=True)
-    return fitted
-
-
-def _save_whole(fitted: Compressor, folder: Path) -> None:
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    part.mkdir()
-    try:
-        artifact.save(fitted, part)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _corpus(
-    compressor: Compressor, data: str, seed: int
-) -> tuple[Compressor, list[bytes]]:
-    if Path(data).is_file():
-        with _explained():
-            content = Path(data).read_bytes()
-        size = prod(hyperparameters(compressor).get("shape") or (len(content) or 1,))
-        starts = range(0, len(content), size)
-        return compressor, [content[i : i + size] for i in starts]
-    if data not in card_names():
-        raise DatasetError(
-            f"{data!r} is neither a file nor a data set; see bitprobe list datasets"
-        )
-    whole = subset(load_dataset(data), n_train=None, n_test=None, seed=seed)
-    corpus = [sample + whole.separator for sample in whole.train.samples]
-    return with_card_fields(compressor, load_card(data)), corpus
+    default = default_layout(compressor)
+    if isinstance(compressor, Codec):
+        if stream_bytes is not None:
+            raise UsageError(
+                f"{compressor.name} is a codec, its block is one stream; give --block alone"
+            )
+        size = block_bytes or default.block_bytes
+        return Layout(block_bytes=size, stream_bytes=size)
+    # A size that is given wins over the default of the other one.
+    stream = stream_bytes or min(
+        default.stream_bytes, block_bytes or default.stream_bytes
+    )
+    block = block_bytes or max(default.block_bytes, stream)
+    return Layout(block_bytes=block, stream_bytes=stream)
 
 
 def compress_file(
@@ -157,19 +125,24 @@ def compress_file(
 
     Args:
         compressor: fitted, or one that needs no fit.
-        files: the original and where its code goes.
-        layout: how to cut it; None for the compressor's default.
+        files: the original, and the target of its code.
+        layout: sizes of blocks and streams; None for the compressor's default.
         verify: decode all of it before the target appears.
 
     Raises:
         NotApplicableError: the compressor gives likelihoods only.
         CodingError: the compressor fails.
-        ContainerError: what was coded did not decode to the same.
+        ContainerError: the code did not decode to the original.
         UsageError: a file cannot be read or written.
     """
-    cut = layout or default_layout(compressor)
-    with _explained(), _read(files.source) as source, _written(files.target) as target:
-        sizes = compress(compressor, source, target, cut, files.progress)
+    layout = layout or default_layout(compressor)
+    with (
+        file_errors(),
+        _source(files.source) as source,
+        _target(files.target) as target,
+    ):
+        sizes = compress(compressor, source, target, layout, files.progress)
+        # Decoded from the disk, so that a write error shows too.
         if verify:
             target.seek(0)
             with Path(os.devnull).open("wb") as nowhere:
@@ -181,26 +154,31 @@ def decompress_file(compressor: Compressor, files: Files) -> Sizes:
     """Decompress one file; the target appears, whole and verified, or not at all.
 
     Raises:
-        ContainerError: the file is damaged, or was made with another compressor or artifact.
+        ContainerError: the file is damaged, or was written by another compressor or
+            artifact.
         UsageError: a file cannot be read or written.
     """
-    with _explained(), _read(files.source) as source, _written(files.target) as target:
+    with (
+        file_errors(),
+        _source(files.source) as source,
+        _target(files.target) as target,
+    ):
         return decompress(compressor, source, target, files.progress)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn an error of the file system into one line."""
+def file_errors() -> Iterator[None]:
+    """Turn an error of the file system into a UsageError of one line."""
     try:
         yield
     except OSError as error:
-        said = (error.strerror or str(error)).lower()
-        named = f"{error.filename}: " if error.filename else ""
-        raise UsageError(f"{named}{said}") from error
+        reason = (error.strerror or str(error)).lower()
+        place = f"{error.filename}: " if error.filename else ""
+        raise UsageError(f"{place}{reason}") from error
 
 
 @contextmanager
-def _read(path: Path) -> Iterator[BinaryIO]:
+def _source(path: Path) -> Iterator[BinaryIO]:
     if path == PIPE:
         yield sys.stdin.buffer
         return
@@ -209,10 +187,10 @@ def _read(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """Give a file that becomes `path` if all goes well, and else never was.
+def _target(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream that becomes the file `path` if no error is raised.
 
-    A pipe gets its bytes at the end, so that it too gets nothing that was not verified.
+    A pipe gets its bytes at the end, so that it too gets nothing unverified.
     """
     if path == PIPE:
         with tempfile.TemporaryFile() as stream:
@@ -221,17 +199,11 @@ def _written(path: Path) -> Iterator[BinaryIO]:
             shutil.copyfileobj(stream, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         return
+    # A link is followed: the file it names is replaced, not the link.
     path = path.resolve()
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is no file; give a file to write, or -")
+        raise UsageError(f"{path} is not a regular file; give a file to write, or -")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}; make it first")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("x+b") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        raise UsageError(f"there is no folder {path.parent}; create it first")
+    with atomic_file(path) as stream:
+        yield stream

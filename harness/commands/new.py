@@ -1,4 +1,4 @@
-"""A working plugin to start from: `bitprobe new NAME [--model]`."""
+"""`bitprobe new`: a working plugin and its test, to start from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness import Codec, SpecError, hookimpl
 
 @dataclass(frozen=True, kw_only=True)
 class CLASS(Codec):
-    """Stands on zlib until you put your own codec here."""
+    """Uses zlib until you put your own codec here."""
 
     name = "NAME"
     family = "NAME"  # compressors of one mechanism share a family
@@ -62,7 +62,7 @@ class CLASS(Stepwise):
     name = "NAME"
     family = "NAME"  # compressors of one mechanism share a family
     determinism = "isa"  # integers only: the same on every processor
-    adapts = True  # goes on learning inside a stream
+    adapts = True  # it learns inside a stream
 
     weight: int = 32
 
@@ -71,8 +71,8 @@ class CLASS(Stepwise):
         return replace(self, learned={"counts": counts})
 
     def start(self, n: int, *, context: bytes = b"") -> Any:
-        known = self._learned() + self._counted(context)
-        return np.tile(1 + known, (n, 1))
+        counts = self._learned() + self._counted(context)
+        return np.tile(1 + counts, (n, 1))
 
     def step(
         self, state: Any, symbols: NDArray[np.int64]
@@ -80,6 +80,7 @@ class CLASS(Stepwise):
         counts = state[: len(symbols)].copy()
         if len(symbols) and symbols[0] != START:
             counts[np.arange(len(symbols)), symbols] += self.weight
+        # At least 1 each, and exactly 2**24 in sum: the most likely byte gets the remainder.
         rows = 1 + counts * (TOTAL_FREQUENCY - N_SYMBOLS) // counts.sum(1, keepdims=True)
         best = rows.argmax(axis=1)
         rows[np.arange(len(rows)), best] += TOTAL_FREQUENCY - rows.sum(axis=1)
@@ -111,7 +112,7 @@ ENTRIES = load_plugin(Path(__file__).with_name("NAME.py"))
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_it_keeps_the_promises_of_a_compressor(entry):
+def test_it_keeps_the_contract_of_compressors(entry):
     assert entry.kind is not None, entry.unavailable
     check_all(entry.kind())
 """
@@ -121,7 +122,7 @@ def write_plugin(name: str, folder: Path, *, model: bool) -> list[Path]:
     """Write NAME.py, a working plugin, and test_NAME.py; return their paths.
 
     Raises:
-        PluginError: the name is not a lower-case identifier, or a file is there already.
+        PluginError: the name is not a lower-case identifier, or a file exists already.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
         raise PluginError(
@@ -134,7 +135,7 @@ def write_plugin(name: str, folder: Path, *, model: bool) -> list[Path]:
     }
     for path in files:
         if path.exists():
-            raise PluginError(f"{path} is there already; choose another name or folder")
+            raise PluginError(f"{path} exists; choose another name or folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in files.items():

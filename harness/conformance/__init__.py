@@ -1,11 +1,12 @@
-"""What every compressor promises, checked: for plugin authors, under pytest or without it.
+"""Conformance checks of the compressor contract, for plugin authors.
 
     from harness.conformance import check_all
 
-    def test_my_codec_keeps_its_promises():
+    def test_my_codec_keeps_the_contract():
         check_all(MyCodec(level=3))
 
-A check that a plugin cannot pass is listed in the plugin, with the reason:
+They run under pytest, as above, or by `bitprobe check`. A check that a plugin cannot pass
+is listed in the plugin, with the reason:
 `waived = {"window": "the library forgets at its own pace"}`.
 """
 
@@ -42,6 +43,7 @@ __all__ = [
 Progress = Callable[[str, int, int], None]
 """Called before each check with "spec: check", checks done, and checks in all."""
 
+# The order of a report; fresh processes come last, since they are slowest.
 CHECKS: tuple[Check, ...] = (
     declaration_check(lambda: {check.name for check in CHECKS}),
     *roundtrip.CHECKS,
@@ -53,7 +55,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def checks_for(compressor: Compressor) -> tuple[Check, ...]:
-    """Return the checks of the promises that this compressor makes."""
+    """Return the checks that apply to this compressor."""
     return tuple(check for check in CHECKS if not check.not_for(compressor))
 
 
@@ -63,7 +65,7 @@ def check_all(
     only: Collection[str] = (),
     long_bytes: int = LONG_BYTES,
 ) -> None:
-    """Check an unfitted compressor; silence is success.
+    """Run all checks on an unfitted compressor; return None if they pass.
 
     Args:
         compressor: any configuration of a class that a plugin file offers.
@@ -71,15 +73,15 @@ def check_all(
         long_bytes: size of the long input; smaller for slow models.
 
     Raises:
-        ConformanceError: a check failed that is not waived.
+        ConformanceError: a check failed and is not waived.
     """
-    found = run_checks(compressor, only=only, long_bytes=long_bytes)
-    failed = [f for f in found if f.status == "failed"]
-    if failed:
-        each = "; ".join(f"{f.check.name}: {f.message}" for f in failed)
+    findings = run_checks(compressor, only=only, long_bytes=long_bytes)
+    failures = [f for f in findings if f.status == "failed"]
+    if failures:
+        each = "; ".join(f"{f.check.name}: {f.message}" for f in failures)
         spec = spec_of(compressor)
         raise ConformanceError(
-            f"{spec}: {len(failed)} of {len(found)} checks failed: {each}"
+            f"{spec}: {len(failures)} of {len(findings)} checks failed: {each}"
         )
 
 
@@ -94,16 +96,17 @@ def run_checks(
     """Run every check on a compressor, or on the default configuration of an entry.
 
     Args:
-        target: what to check, unfitted.
-        plugin: the file or folder that a fresh process loads; found by the class if None.
+        target: unfitted compressor, or entry of its class.
+        plugin: the file or folder that a fresh process loads; that of the class if None.
         only: names of checks to run; all if empty.
         long_bytes: size of the long input; smaller for slow models.
-        progress: told before each check.
+        progress: called before each check.
 
     Raises:
         PluginError: the entry cannot be used, or has no default configuration.
     """
     compressor = _default_of(target) if isinstance(target, Entry) else target
+    # An entry point has an origin that is no path.
     if isinstance(target, Entry) and Path(target.origin).exists():
         plugin = plugin or Path(target.origin).resolve()
     subject = Subject(
@@ -112,12 +115,12 @@ def run_checks(
         long_bytes=long_bytes,
     )
     checks = [check for check in CHECKS if not only or check.name in only]
-    found = []
+    findings = []
     for i, check in enumerate(checks):
         if progress:
             progress(f"{compressor.name}: {check.name}", i, len(checks))
-        found.append(_find(check, subject))
-    return found
+        findings.append(_find(check, subject))
+    return findings
 
 
 def check_target(
@@ -130,22 +133,24 @@ def check_target(
     """Check a spec such as "zstd(level=19)", or every class of a plugin file or folder.
 
     Returns:
-        Spec strings and what was found, in the order of the plugin.
+        Spec strings with their findings, in the order of the plugin.
 
     Raises:
-        UsageError: no such file or compressor, or one that does not load.
+        UsageError: there is no such file or compressor, or it does not load.
         UnavailableError: a package that the compressor needs is missing.
     """
     path = Path(target)
+    # A spec may hold a path in its fields, so that a bracket decides first.
     if "(" not in target and (path.suffix == ".py" or "/" in target or path.is_dir()):
         if not path.exists():
             raise PluginError(f"no plugin at {target}; give a file, a folder or a spec")
+        # All classes of a file, since a plugin may offer several.
         pairs = [(entry, _default_of(entry)) for entry in load_plugin(path.resolve())]
     else:
         registry = load_registry(plugins_dir)
         entry = registry.find(parse_spec(target)[0])
         pairs = [(entry, registry.parse(target))]
-    found = []
+    results = []
     for entry, compressor in pairs:
         origin = Path(entry.origin)
         findings = run_checks(
@@ -154,12 +159,12 @@ def check_target(
             long_bytes=long_bytes,
             progress=progress,
         )
-        found.append((spec_of(compressor), findings))
-    return found
+        results.append((spec_of(compressor), findings))
+    return results
 
 
 def _find(check: Check, subject: Subject) -> Finding:
-    """Run one check; whatever a plugin raises becomes a finding."""
+    """Run one check; any error of a plugin becomes a finding."""
     waived = subject.compressor.waived.get(check.name)
     status: Status = "failed"
     try:
@@ -171,9 +176,10 @@ def _find(check: Check, subject: Subject) -> Finding:
         remark = str(error)
     except Exception as error:  # noqa: BLE001  (a plugin may fail in any way; it is reported)
         fault = f"{type(error).__name__}: {one_line(error)}"
-        remark = f"{check.claim!r} could not be checked: {fault}; mend what raised it"
+        remark = f"{check.claim!r} could not be checked: {fault}; correct the code that raised it"
     else:
         status = "passed"
+    # Waived checks run too, so that a waiver that is no longer needed shows.
     if waived is None:
         return Finding(check=check, status=status, message=remark)
     message = (
@@ -191,13 +197,14 @@ def _default_of(entry: Entry) -> Compressor:
         return entry.kind()
     except TypeError as error:
         raise PluginError(
-            f"{entry.name} has no default configuration: {error}; write what is missing"
+            f"{entry.name} has no default configuration: {error}; give every field a default"
         ) from error
 
 
 def _plugin_of(kind: type[Compressor]) -> Path | None:
     """Return the file or folder of the top-level plugin module of a class."""
     parts = kind.__module__.split(".")
+    # A plugin of a folder is imported into a package that has no file of its own.
     by_scan = parts[0].startswith(BUILTIN_PACKAGE)
     module = sys.modules.get(".".join(parts[:2]) if by_scan else kind.__module__)
     file = getattr(module, "__file__", None)

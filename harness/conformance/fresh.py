@@ -1,4 +1,4 @@
-"""What was saved here is loaded and decoded in a process that knows nothing else."""
+"""Checks that a fresh process, with only the artifact, decodes codes of this one."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from harness.contract.registry import Registry, load_plugin
 from harness.errors import PluginError
 
 TIMEOUT_SECONDS = 300
+# A new interpreter, not a fork: a fork would share what the plugin keeps in memory.
 _RUN = "from harness.conformance.fresh import answer_request; answer_request()"
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -53,7 +54,7 @@ _OTHER_KERNELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Coded:
-    """A code, and what the decoder may know of it."""
+    """Code of one input, and the side information of its decoder."""
 
     name: str
     code: bytes
@@ -69,14 +70,15 @@ def _fresh_process(subject: Subject) -> str:
     if answer["identity"] != here:
         fail(
             "the artifact loaded in a fresh process has other fields or arrays than the"
-            " one saved; keep fields plain and all that was learned in `learned`"
+            " saved artifact; use plain fields, and `learned` for all that fit learns"
         )
+    # Lengths are compared as well, since a model may have no bitstream.
     state = subject.fitted_states[0]
-    asked = ("code_lengths in a fresh process", "here")
+    sources = ("code_lengths in a fresh process", "here")
     names = [f"{case}, {state.label}" for case in subject.few]
     got = np.array(answer["lengths"], np.float64)
     want = state.code_lengths([case.data for case in subject.few])
-    same_lengths(got, want, names, asked, tolerance(subject.compressor))
+    same_lengths(got, want, names, sources, tolerance(subject.compressor))
     return ""
 
 
@@ -85,10 +87,11 @@ def _determinism_class(subject: Subject) -> str:
     rows = {name: value for name, value in here.items() if name.startswith("rows")}
     if len(set(rows.values())) > 1:
         fail(
-            f"class {subject.compressor.determinism!r} is declared, but {_odd(rows)}"
+            f"class {subject.compressor.determinism!r} is declared, but {_unequal(rows)}"
             " differ from those of single streams (16 inputs of 48 bytes); make sums"
             " exact, or declare 'host'"
         )
+    # Two threads split a sum, and other kernels order it differently.
     for n_threads, other in ((1, False), (2, True)):
         there = _ask(subject, n_threads=n_threads, other_kernels=other)["fingerprints"]
         differ = [name for name in here if there.get(name) != here[name]]
@@ -96,36 +99,38 @@ def _determinism_class(subject: Subject) -> str:
             where = " and other CPU kernels" if other else ""
             fail(
                 f"class {subject.compressor.determinism!r} is declared, but"
-                f" {', '.join(differ)} (of inputs of 48 bytes) are others in a fresh"
+                f" {', '.join(differ)} (of inputs of 48 bytes) differ in a fresh"
                 f" process with {n_threads} thread(s){where}; make sums exact, or"
                 " declare 'host'"
             )
     device = subject.compressor.determinism == "device"
-    return "on this CPU; no GPU was asked" if device else ""
+    return "on this CPU only, without a GPU" if device else ""
 
 
-def _odd(rows: Mapping[str, str]) -> str:
+def _unequal(rows: Mapping[str, str]) -> str:
     single = rows["rows of 1 stream"]
     return ", ".join(name for name, value in rows.items() if value != single)
 
 
 def fingerprints(compressor: Compressor, context: bytes) -> dict[str, str]:
     """Return digests of codes and frequencies that must agree between machines."""
+    # Short and fixed, so that digests of two machines can be compared by hand.
     samples = models.class_batch(alphabet_of(compressor))
     state = State(label="fitted", compressor=compressor, context=context)
     codes = [state.encode(sample) for sample in samples[:4]]
-    found = {"codes": _digest(b"".join(codes))}
+    digests = {"codes": _digest(b"".join(codes))}
     if isinstance(compressor, Stepwise):
         for n_batch in (1, 7, len(samples)):
             name = f"rows of {n_batch} stream{'' if n_batch == 1 else 's'}"
-            found[name] = models.digest_of_batches(
+            digests[name] = models.digest_of_batches(
                 compressor, samples, context, n_batch=n_batch
             )
-    return found
+    return digests
 
 
 def _ask(subject: Subject, *, n_threads: int, other_kernels: bool) -> dict[str, Any]:
-    """Return what a fresh process found, after checking what it decoded."""
+    """Return the answer of a fresh process, after a check of its decoded samples."""
+    # Two checks ask the same question, and a process takes seconds to start.
     key = f"{n_threads} threads, other kernels: {other_kernels}"
     if key not in subject.shared:
         environment = _environment(n_threads, other_kernels=other_kernels)
@@ -137,17 +142,19 @@ def _ask(subject: Subject, *, n_threads: int, other_kernels: bool) -> dict[str, 
 def _ask_in(subject: Subject, environment: Mapping[str, str]) -> dict[str, Any]:
     if subject.plugin is None:
         name = type(subject.compressor).__name__
-        fail(f"{name} lives in no file that a fresh process can load; make it a plugin")
+        fail(
+            f"{name} is defined in no file that a fresh process can load; make it a plugin"
+        )
     coded = _coded(subject)
     with tempfile.TemporaryDirectory(prefix="bitprobe-") as name:
         folder = Path(name)
         _write_request(subject, coded, folder)
         answer = _run(folder, environment)
-    for one, got in zip(coded, answer["decoded"], strict=True):
-        if got != one.here:
+    for item, there in zip(coded, answer["decoded"], strict=True):
+        if there != item.here:
             fail(
-                f"{one.name}: a fresh process that holds the artifact decoded {got},"
-                f" this one {one.here}; decode from the code and `learned` alone"
+                f"{item.name}: a fresh process with the artifact decoded {there},"
+                f" this one {item.here}; decode from the code and `learned` alone"
             )
     return answer
 
@@ -155,12 +162,12 @@ def _ask_in(subject: Subject, environment: Mapping[str, str]) -> dict[str, Any]:
 def _coded(subject: Subject) -> list[Coded]:
     if without_bitstream(subject.compressor):
         return []
-    found = []
+    items = []
     for state in subject.states:
         for case in subject.few:
             with attempt(f"coding {case}, {state.label},"):
                 code = state.encode(case.data)
-            one = Coded(
+            item = Coded(
                 name=f"{case}, {state.label}",
                 code=code,
                 length=len(case.data),
@@ -168,13 +175,14 @@ def _coded(subject: Subject) -> list[Coded]:
                 context=state.context,
                 here=_decoded(state, code, len(case.data)),
             )
-            found.append(one)
-    return found
+            items.append(item)
+    return items
 
 
 def _write_request(subject: Subject, coded: Sequence[Coded], folder: Path) -> None:
     with attempt("saving the artifact"):
         artifact.save(subject.fitted, folder)
+    # Other classes claim nothing, and digests take time.
     exact = subject.compressor.determinism in EXACT_CLASSES
     request = {
         "plugin": str(subject.plugin),
@@ -183,12 +191,12 @@ def _write_request(subject: Subject, coded: Sequence[Coded], folder: Path) -> No
         "fingerprints": exact,
         "coded": [
             {
-                "code": one.code.hex(),
-                "length": one.length,
-                "fitted": one.fitted,
-                "context": one.context.hex(),
+                "code": item.code.hex(),
+                "length": item.length,
+                "fitted": item.fitted,
+                "context": item.context.hex(),
             }
-            for one in coded
+            for item in coded
         ],
     }
     (folder / "request.json").write_text(json.dumps(request))
@@ -196,12 +204,14 @@ def _write_request(subject: Subject, coded: Sequence[Coded], folder: Path) -> No
 
 def _environment(n_threads: int, *, other_kernels: bool) -> dict[str, str]:
     root = str(Path(__file__).parents[2])
+    # This checkout first: the process must not load an installed bitprobe.
     paths = [root, os.environ.get("PYTHONPATH", "")]
-    changed = dict.fromkeys(_THREADS, str(n_threads))
-    changed["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    changes = dict.fromkeys(_THREADS, str(n_threads))
+    changes["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     if other_kernels and platform.machine() in ("x86_64", "AMD64"):
-        changed |= _OTHER_KERNELS
-    return {**os.environ, **changed}
+        # Kernels of an old processor add in another order, as another machine would.
+        changes |= _OTHER_KERNELS
+    return {**os.environ, **changes}
 
 
 def _run(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -209,7 +219,7 @@ def _run(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     try:
         done = subprocess.run(
             command,
-            cwd=folder,
+            cwd=folder,  # nothing of the user's folder may help to decode
             env=environment,
             capture_output=True,
             text=True,
@@ -220,6 +230,7 @@ def _run(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         fail(f"a fresh process did not end within {TIMEOUT_SECONDS} s; make it faster")
     target = folder / "answer.json"
     if not target.exists():
+        # The last line of a traceback names the error.
         last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
         fail(
             f"a fresh process ended with code {done.returncode}: {last}; make the plugin"
@@ -242,13 +253,13 @@ def answer_request() -> None:
             _decoded(
                 State(
                     label="",
-                    compressor=fitted if one["fitted"] else unfitted,
-                    context=bytes.fromhex(one["context"]),
+                    compressor=fitted if item["fitted"] else unfitted,
+                    context=bytes.fromhex(item["context"]),
                 ),
-                bytes.fromhex(one["code"]),
-                one["length"],
+                bytes.fromhex(item["code"]),
+                item["length"],
             )
-            for one in request["coded"]
+            for item in request["coded"]
         ],
     }
     samples = [bytes.fromhex(sample) for sample in request["samples"]]
@@ -260,7 +271,7 @@ def answer_request() -> None:
 
 
 def _decoded(state: State, code: bytes, length: int) -> str:
-    """Describe what a code decodes to: here and there it must be the same."""
+    """Describe the decoded sample of a code, in words that two processes can compare."""
     try:
         data = state.decode(code, length)
     except Exception as error:  # noqa: BLE001  (a plugin may fail in any way; it is reported)
@@ -284,13 +295,13 @@ def _digest(data: bytes) -> str:
 def _no_class(compressor: Compressor) -> str:
     if compressor.determinism in EXACT_CLASSES:
         return ""
-    return f"class {compressor.determinism!r} promises nothing about other machines"
+    return f"class {compressor.determinism!r} claims nothing about other machines"
 
 
 CHECKS = (
     Check(
         name="fresh_process",
-        claim="a fresh process that loads the artifact decodes what was coded here",
+        claim="a fresh process that loads the artifact decodes the codes of this process",
         run=_fresh_process,
     ),
     Check(

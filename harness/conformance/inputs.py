@@ -1,4 +1,4 @@
-"""The inputs of the kit: seeded random bytes, and real text that every Python has."""
+"""Inputs of the checks: seeded random bytes, and text that every Python installation has."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 _SOURCES = ("argparse", "typing", "_pydecimal", "tarfile", "inspect", "subprocess")
 FEW = ("empty input", "one byte", "repeats", "random bytes", "text", "short input 2")
-"""Names of the inputs that checks use which code each of them many times."""
+"""Names of the inputs of checks that code each input many times."""
 _CONTEXT_AT, _CORPUS_AT = 100_000, 40_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One input, with the name by which a message calls it."""
+    """Input with its name in messages."""
 
     name: str
     data: bytes
@@ -29,6 +29,7 @@ class Case:
 
 def cases(alphabet: int) -> tuple[Case, ...]:
     """Return the inputs that every compressor with this alphabet must round-trip."""
+    # Zeros, which run lengths and ends of codes confuse most easily.
     long_run = bytes(300)
     named = {
         "empty input": b"",
@@ -41,24 +42,24 @@ def cases(alphabet: int) -> tuple[Case, ...]:
         "all byte values": bytes(range(256)),
         "text": text(1000),
     }
-    made = [Case(name=name, data=fold(data, alphabet)) for name, data in named.items()]
-    return (*made, *_short_cases(alphabet))
+    fixed = [Case(name=name, data=fold(data, alphabet)) for name, data in named.items()]
+    return (*fixed, *_short_cases(alphabet))
 
 
 def _short_cases(alphabet: int) -> list[Case]:
-    """Return short strings of few symbols, where end-of-code faults show."""
+    """Return short strings of few symbols, which show faults at the end of a code."""
     rng = np.random.default_rng(3)
-    found = []
+    short_cases = []
     for i in range(6):
-        # Few kinds in some, many in others.
+        # The number of different symbols varies from input to input.
         symbols = rng.integers(0, int(rng.integers(1, alphabet + 1)), 2 + 5 * i)
         data = symbols.astype(np.uint8).tobytes()
-        found.append(Case(name=f"short input {i + 1}", data=data))
-    return found
+        short_cases.append(Case(name=f"short input {i + 1}", data=data))
+    return short_cases
 
 
 def foreign_cases(alphabet: int) -> tuple[Case, ...]:
-    """Return inputs with bytes that a smaller alphabet does not have."""
+    """Return inputs with bytes outside a smaller alphabet."""
     inside = fold(text(200), alphabet)
     return (
         Case(name="one byte outside the alphabet", data=bytes([alphabet])),
@@ -68,13 +69,14 @@ def foreign_cases(alphabet: int) -> tuple[Case, ...]:
 
 
 def context(alphabet: int) -> bytes:
-    """Return text to condition on; no case is a part of it."""
+    """Return text for a context; it contains none of the cases."""
     return fold(text(3000, start=_CONTEXT_AT), alphabet)
 
 
 def corpus(alphabet: int) -> tuple[bytes, ...]:
-    """Return samples to fit on: text, in pieces of unequal size."""
+    """Return samples to fit on: pieces of text of unequal size."""
     sizes = [1500 + 37 * i for i in range(12)]
+    # Far from the text of the cases, which a fit must not know by heart.
     starts = np.cumsum([0, *sizes[:-1]]) + _CORPUS_AT
     return tuple(
         fold(text(size, start=int(start)), alphabet)
@@ -101,5 +103,6 @@ def fold(data: bytes, alphabet: int) -> bytes:
 
 @lru_cache(maxsize=1)
 def _library() -> bytes:
+    # Found, not imported: only the source text is needed.
     specs = [importlib.util.find_spec(name) for name in _SOURCES]
     return b"".join(Path(s.origin).read_bytes() for s in specs if s and s.origin)

@@ -1,4 +1,4 @@
-"""Code lengths are those of the codes, whichever way they are asked for."""
+"""Checks that all methods give the same code lengths as the codes themselves."""
 
 from __future__ import annotations
 
@@ -21,40 +21,42 @@ from harness.contract import coding
 from harness.contract.compressor import Bits, Codec, Stepwise
 from harness.units import bits_to_bytes, bytes_to_bits
 
+# A range coder ends in whole words, and loses a little at every symbol.
 EXCESS_SHARE, EXCESS_BITS = 0.005, 64.0
 
 
 def same_lengths(
-    got: Bits, want: Bits, names: Sequence[str], asked: tuple[str, str], rtol: float
+    got: Bits, want: Bits, names: Sequence[str], sources: tuple[str, str], rtol: float
 ) -> None:
-    """Raise ConformanceError where two ways to the same code lengths differ.
+    """Raise ConformanceError where two computations of the same code lengths differ.
 
     Args:
         got: lengths in bits, shape (n,).
-        want: likewise, from the way that is right by definition.
-        names: what a message calls the n inputs.
-        asked: how each was asked for.
+        want: likewise, from the computation that is right by definition.
+        names: of the n inputs in messages.
+        sources: of `got` and of `want` in messages.
         rtol: relative difference allowed.
     """
-    check_shape(got, (len(names),), asked[0])
+    check_shape(got, (len(names),), sources[0])
+    # Whole bytes are compared exactly, without the absolute tolerance for sums either.
     wrong = ~np.isclose(got, want, rtol=rtol, atol=1e-6 * (rtol > 0))
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
         fail(
-            f"{names[i]}: {asked[0]} gave {got[i]:.6g} bits, {asked[1]} {want[i]:.6g};"
+            f"{names[i]}: {sources[0]} gave {got[i]:.6g} bits, {sources[1]} {want[i]:.6g};"
             " make both the same length"
         )
 
 
-def check_shape(got: object, shape: tuple[int, ...], asked: str) -> None:
+def check_shape(got: object, shape: tuple[int, ...], source: str) -> None:
     """Raise ConformanceError unless these are finite lengths of this shape."""
     if not isinstance(got, np.ndarray) or got.dtype != np.float64:
         kind = getattr(got, "dtype", type(got).__name__)
-        fail(f"{asked} gave {kind}; return a float64 array")
+        fail(f"{source} gave {kind}; return a float64 array")
     if got.shape != shape:
-        fail(f"{asked} gave shape {got.shape}, wanted {shape}; one length per input")
+        fail(f"{source} gave shape {got.shape}, expected {shape}; one length per input")
     if not (np.isfinite(got) & (got >= 0)).all():
-        fail(f"{asked} gave {got.min()} bits; a length is finite and not negative")
+        fail(f"{source} gave {got.min()} bits; a length is finite and not negative")
 
 
 def _batch(subject: Subject) -> str:
@@ -65,19 +67,21 @@ def _batch(subject: Subject) -> str:
         with attempt(f"code_lengths of {len(cases)} inputs, {state.label},"):
             together = state.code_lengths(samples)
             alone = [state.code_lengths([sample]) for sample in samples]
+            # An empty batch is a frequent fault of vectorised code.
             none = state.code_lengths([])
-        for one in alone:
-            check_shape(one, (1,), f"code_lengths of 1 input, {state.label},")
-        asked = ("code_lengths of a batch", "of the input alone")
+        for lengths in alone:
+            check_shape(lengths, (1,), f"code_lengths of 1 input, {state.label},")
+        sources = ("code_lengths of a batch", "of the input alone")
         names = [f"{case}, {state.label}" for case in cases]
-        same_lengths(together, np.concatenate(alone), names, asked, rtol)
+        same_lengths(together, np.concatenate(alone), names, sources, rtol)
         check_shape(none, (0,), f"code_lengths([]), {state.label},")
     return ""
 
 
 def _pairs(subject: Subject) -> str:
-    picked = [case for case in subject.cases if case.name in _PAIRED]
-    xs, ys = picked[:3], picked[1:]
+    cases = [case for case in subject.cases if case.name in _PAIRED]
+    # Different sets, so that a transposed result shows.
+    xs, ys = cases[:3], cases[1:]
     names = [f"{x} followed by {y}" for x in xs for y in ys]
     for state in (*subject.cold_states, *subject.fitted_states[:1]):
         model = state.compressor
@@ -87,8 +91,10 @@ def _pairs(subject: Subject) -> str:
             want = [state.code_lengths([x.data + y.data for y in ys]) for x in xs]
         check_shape(got, (len(xs), len(ys)), "pair_code_lengths")
         check_shape(none, (0, 1), "pair_code_lengths([], [1 input])")
-        asked = ("pair_code_lengths", "code_lengths of the concatenation")
-        same_lengths(got.ravel(), np.concatenate(want), names, asked, tolerance(model))
+        sources = ("pair_code_lengths", "code_lengths of the concatenation")
+        same_lengths(
+            got.ravel(), np.concatenate(want), names, sources, tolerance(model)
+        )
     return ""
 
 
@@ -101,9 +107,9 @@ def _coded(subject: Subject) -> str:
             got = [state.code_lengths([case.data]) for case in subject.few]
             codes = [state.encode(case.data) for case in subject.few]
         want = np.array([bytes_to_bits(len(code)) for code in codes], np.float64)
-        asked = ("code_lengths", "8 times the bytes of compress")
+        sources = ("code_lengths", "8 times the bytes of compress")
         names = [f"{case}, {state.label}" for case in subject.few]
-        same_lengths(np.concatenate(got), want, names, asked, 0.0)
+        same_lengths(np.concatenate(got), want, names, sources, 0.0)
     return ""
 
 
@@ -115,12 +121,12 @@ def _each(subject: Subject) -> str:
             continue
         with attempt(f"compress_each of {len(samples)} inputs, {state.label},"):
             codes = codec.compress_each(samples, context=state.context)
-            wanted = [state.encode(sample) for sample in samples]
-        for case, got, want in zip(subject.few, codes, wanted, strict=True):
+            single_codes = [state.encode(sample) for sample in samples]
+        for case, got, want in zip(subject.few, codes, single_codes, strict=True):
             if got != want:
                 fail(
                     f"compress_each of {case}, {state.label}, gave {len(got)} bytes that "
-                    f"are not the {len(want)} of compress; override both or neither"
+                    f"differ from the {len(want)} of compress; override both or neither"
                 )
     return ""
 
@@ -130,6 +136,7 @@ def _packed(subject: Subject) -> str:
     if not isinstance(codec, Codec):
         return ""
     _same_packed(subject, codec.packed_lengths, codec.pack, "pack")
+    # Without a prefix, pack_after is never called.
     if codec.route != "none" and codec.window != 0:
         prefix = codec.prefix(subject.context)
         _same_packed(
@@ -169,25 +176,27 @@ def _near_ideal(subject: Subject) -> str:
 def _check_ideal(subject: Subject, model: Stepwise, state: State) -> None:
     with attempt(f"code_lengths of the inputs, {state.label},"):
         got = state.code_lengths(subject.samples)
+        # The base class computes lengths from the frequencies alone.
         want = Stepwise.code_lengths(model, subject.samples, context=state.context)
-    asked = ("code_lengths", "the frequencies say")
+    sources = ("code_lengths", "the frequencies say")
     names = [f"{case}, {state.label}" for case in subject.cases]
-    same_lengths(got, want, names, asked, tolerance(model))
+    same_lengths(got, want, names, sources, tolerance(model))
 
 
 def _check_excess(subject: Subject, model: Stepwise, state: State) -> None:
-    """Raise where the code is too long.
+    """Raise ConformanceError where the code is too long.
 
     It may be shorter: the coder gives a symbol of frequency 1 a little more than that.
     """
-    what = f"the {len(subject.samples)} inputs together, {state.label}"
-    with attempt(f"coding {what},"):
+    label = f"the {len(subject.samples)} inputs together, {state.label}"
+    with attempt(f"coding {label},"):
         ideal = float(state.code_lengths(subject.samples).sum())
+        # Without the head of a container, which lengths do not count.
         payload = coding.payload_of(model, subject.samples, context=state.context)
     coded = bytes_to_bits(len(payload))
     if coded > (1 + EXCESS_SHARE) * ideal + EXCESS_BITS:
         fail(
-            f"{what}: coded in {bits_to_bytes(coded):.0f} bytes, code_lengths says"
+            f"{label}: coded in {bits_to_bytes(coded):.0f} bytes, code_lengths says"
             f" {bits_to_bytes(ideal):.0f}; take lengths from the frequencies coded"
         )
 

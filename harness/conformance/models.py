@@ -1,4 +1,4 @@
-"""A next-symbol model gives legal frequencies that know the past only."""
+"""Checks that a model's frequencies are legal and depend on earlier symbols only."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from harness.contract.compressor import (
 from harness.errors import CodingError
 
 Rows = NDArray[np.int64]
+# Near the start, in the middle, and the last byte.
 _CUTS = (1, 40, 95)
 _FLOAT_NOISE = 1e-4
 
@@ -37,13 +38,13 @@ def rows_of(
     model: Stepwise, samples: Sequence[bytes], context: bytes, *, stepwise: bool
 ) -> Rows:
     """Return the frequencies of all symbols in coding order, (n_symbols, alphabet)."""
-    found = (
+    chunks = (
         Stepwise.frequencies(model, samples, context=context)
         if stepwise
         else model.frequencies(samples, context=context)
     )
     empty = np.empty((0, model.alphabet), np.int64)
-    return np.concatenate([empty, *found])
+    return np.concatenate([empty, *chunks])
 
 
 def digest_of_batches(
@@ -51,18 +52,20 @@ def digest_of_batches(
 ) -> str:
     """Return a digest of the rows of equally long samples, stepped n_batch at a time.
 
-    The digest does not depend on n_batch where a stream does not see its neighbours.
+    The digest does not depend on n_batch if streams are independent of each other.
     """
     digest = hashlib.sha256()
     for start in range(0, len(samples), n_batch):
         batch = samples[start : start + n_batch]
         rows = rows_of(model, batch, context, stepwise=True)
+        # By stream, since coding order depends on the batch.
         by_sample = rows.reshape(-1, len(batch), model.alphabet).swapaxes(0, 1)
         digest.update(np.ascontiguousarray(by_sample).tobytes())
     return digest.hexdigest()
 
 
 def _mixed_batch(subject: Subject) -> list[bytes]:
+    # Unequal lengths, an empty input among them: streams end at different steps.
     text, noise = subject.named("text"), subject.named("random bytes")
     return [text[:90], b"", noise[:120], text[:1], text[90:180]]
 
@@ -84,7 +87,7 @@ def _legal(subject: Subject) -> str:
             try:
                 check_frequencies(rows, model.alphabet)
             except CodingError as error:
-                fail(f"{where} {error}; round to integers that keep both promises")
+                fail(f"{where} {error}; round to integers that keep both rules")
             if len(rows) != n_symbols:
                 fail(f"{where} gave {len(rows)} rows; give one row per symbol")
     return ""
@@ -97,10 +100,10 @@ def _parallel(subject: Subject) -> str:
         with attempt(f"frequencies and step on {where},"):
             got = rows_of(model, samples, state.context, stepwise=False)
             want = rows_of(model, samples, state.context, stepwise=True)
-        at = _first_other_row(model, got, want)
-        if at is not None:
+        row = _first_unequal_row(model, got, want)
+        if row is not None:
             fail(
-                f"{where}: frequencies and step differ from row {at} of {len(want)} on;"
+                f"{where}: frequencies and step differ from row {row} of {len(want)} on;"
                 " compute both in exact integers and in coding order"
             )
     return ""
@@ -113,34 +116,36 @@ def _look_ahead(subject: Subject) -> str:
         with attempt(f"frequencies of text (96 bytes), {state.label},"):
             rows = rows_of(model, [text], state.context, stepwise=False)
         for cut in _CUTS:
+            # Every later byte changes, so that no dependence can hide.
             other = text[:cut] + bytes(last - byte for byte in text[cut:])
-            for changed, how in ((other, "changing"), (text[:cut], "dropping")):
-                with attempt(f"frequencies of text, {how} what follows byte {cut},"):
-                    got = rows_of(model, [changed], state.context, stepwise=False)
+            for sample, change in ((other, "changing"), (text[:cut], "dropping")):
+                with attempt(f"frequencies of text, {change} the bytes from {cut} on,"):
+                    got = rows_of(model, [sample], state.context, stepwise=False)
                 n = min(cut + 1, len(got))
-                at = _first_other_row(model, got[:n], rows[:n])
-                if at is not None:
+                row = _first_unequal_row(model, got[:n], rows[:n])
+                if row is not None:
                     fail(
-                        f"text (96 bytes), {state.label}: {how} the bytes from {cut} on"
-                        f" changed row {at}, which a decoder needs before it has them;"
+                        f"text (96 bytes), {state.label}: {change} the bytes from {cut} on"
+                        f" changed row {row}, which a decoder needs before it has them;"
                         " let a row depend on earlier bytes only"
                     )
     return ""
 
 
-def _first_other_row(model: Compressor, got: Rows, want: Rows) -> int | None:
-    """Return the first row that differs, beyond rounding for mere likelihoods."""
+def _first_unequal_row(model: Compressor, got: Rows, want: Rows) -> int | None:
+    """Return the first row that differs; for likelihoods, by more than rounding."""
     if got.shape != want.shape:
         return min(len(got), len(want))
     differ = got != want
     if model.determinism == "likelihood":
+        # A likelihood is not decoded, so rounding does no harm.
         differ = np.abs(got - want) > _FLOAT_NOISE * TOTAL_FREQUENCY
     rows = np.flatnonzero(differ.any(axis=1))
     return int(rows[0]) if len(rows) else None
 
 
 def class_batch(alphabet: int) -> list[bytes]:
-    """Return 16 samples of 48 bytes: those on which machines are compared."""
+    """Return the 16 samples of 48 bytes on which machines are compared."""
     data = inputs.fold(inputs.text(16 * 48, start=20_000), alphabet)
     return [data[i : i + 48] for i in range(0, len(data), 48)]
 
@@ -157,25 +162,29 @@ def _hidden_states(subject: Subject) -> str:
         if states.ndim != 3 or states.shape[:2] != (3, 48):
             fail(
                 f"layer {name!r} has shape {states.shape} for 3 inputs of 48 bytes,"
-                " wanted (3, 48, d); return the state after each byte"
+                " expected (3, 48, d); return the state after each byte"
             )
+        # Float networks add in another order for another length.
         if not np.allclose(states[:, :20], prefix[name], rtol=1e-3, atol=1e-4):
-            fail(f"layer {name!r}: states depend on later bytes; read the past only")
+            fail(
+                f"layer {name!r}: states depend on later bytes; use earlier bytes only"
+            )
     return ""
 
 
 def _samples(subject: Subject) -> str:
     model: Any = subject.fitted
+    # An empty prefix is legal: the model starts by itself.
     prefixes = [b"", *class_batch(subject.alphabet)[:2]]
     with attempt("sample of 3 prefixes (0, 48, 48 bytes) to 60 bytes"):
         first, again = (
             model.sample(prefixes, 60, np.random.default_rng(5)) for _ in range(2)
         )
-    for prefix, drawn in zip(prefixes, first, strict=True):
-        if len(drawn) != 60 or not drawn.startswith(prefix):
+    for prefix, sample in zip(prefixes, first, strict=True):
+        if len(sample) != 60 or not sample.startswith(prefix):
             fail(
-                f"a prefix of {len(prefix)} bytes became {len(drawn)} bytes, wanted 60"
-                " that start with it; continue each prefix to the length asked for"
+                f"a prefix of {len(prefix)} bytes became {len(sample)} bytes, expected 60"
+                " that start with it; continue each prefix to the given length"
             )
     if first != again:
         fail("the same generator state drew other samples; draw from `rng` alone")
@@ -205,12 +214,12 @@ CHECKS = (
         name="hidden_states",
         claim="each layer has one state after each byte, from earlier bytes only",
         run=_hidden_states,
-        not_for=lambda c: "" if isinstance(c, Represents) else "it is no Represents",
+        not_for=lambda c: "" if isinstance(c, Represents) else "it is not a Represents",
     ),
     Check(
         name="samples_continue",
         claim="samples continue their prefix, and the generator decides them",
         run=_samples,
-        not_for=lambda c: "" if isinstance(c, Generates) else "it is no Generates",
+        not_for=lambda c: "" if isinstance(c, Generates) else "it is not a Generates",
     ),
 )

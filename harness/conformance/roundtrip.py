@@ -1,4 +1,4 @@
-"""Every input comes back, in every state, and nothing changes on the way."""
+"""Checks of round trips in every state, determinism, and fits that return copies."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from harness.conformance.subject import (
     without_bitstream,
 )
 from harness.contract import artifact
+from harness.contract.codes import shared_length
 from harness.contract.compressor import (
     Arrays,
     Compressor,
     hyperparameters,
-    shared_length,
 )
 
 
 def comes_back(state: State, case: Case) -> None:
-    """Raise ConformanceError unless decoding gives what was coded."""
+    """Raise ConformanceError unless decoding gives the original again."""
     where = f"{case}, {state.label}"
     with attempt(f"coding {where},"):
         code = state.encode(case.data)
+    # A bytearray or memoryview could change after it was returned.
     if type(code) is not bytes:
         fail(f"coding {where} gave {type(code).__name__}; return bytes")
     with attempt(f"decoding {where},"):
         back = state.decode(code, len(case.data))
     if back != case.data:
-        at = shared_length(back, case.data)
+        n_equal = shared_length(back, case.data)
         fail(
-            f"{where}: decoded {len(back)} bytes that differ from byte {at} on, wanted"
-            f" the {len(case.data)} that were coded; make decoding undo coding here"
+            f"{where}: decoded {len(back)} bytes that differ from byte {n_equal} on from"
+            f" the {len(case.data)} original bytes; make decoding undo coding here"
         )
 
 
@@ -68,6 +69,7 @@ def _foreign(subject: Subject) -> str:
 
 
 def _long(subject: Subject) -> str:
+    # Longer than the other inputs, so that tables and buffers fill up.
     data = inputs.fold(inputs.text(subject.long_bytes), subject.alphabet)
     state = (subject.context_states or subject.fitted_states)[-1]
     comes_back(state, Case(name="long text", data=data))
@@ -79,6 +81,7 @@ LONG_BYTES = 100_000
 
 def _deterministic(subject: Subject) -> str:
     for state in (*subject.cold_states, *subject.fitted_states):
+        # An equal object, so that a cache inside the first cannot hide a difference.
         twin = replace(state, compressor=replace(state.compressor))
         for case in subject.few:
             where = f"coding {case}, {state.label},"
@@ -105,7 +108,8 @@ def _fit_reproducible(subject: Subject) -> str:
 
 
 def differing_arrays(a: Arrays | None, b: Arrays | None) -> str:
-    """Return the names of arrays that are not the same in both, or nothing."""
+    """Return the names of arrays that differ, or ""."""
+    # Nothing learned is not the same as empty arrays: is_fitted tells them apart.
     if (a is None) != (b is None):
         return "learned (None against arrays)"
     a, b = a or {}, b or {}
@@ -123,8 +127,9 @@ def _fit_returns_copy(subject: Subject) -> str:
     _check_fitted(new, fitted)
     if new.is_fitted or hyperparameters(new) != hyperparameters(subject.to_fit):
         fail("fit changed the compressor it was called on; return a copy by `replace`")
+    # Taken before the second fit, which may share arrays with the first.
     once = artifact.identity(fitted)
-    with attempt("fit(corpus, seed=1) of what was already fitted"):
+    with attempt("fit(corpus, seed=1) of a fitted compressor"):
         fitted.fit(inputs.corpus(subject.alphabet)[:3], seed=1)
     if artifact.identity(fitted) != once:
         fail(
@@ -135,16 +140,19 @@ def _fit_returns_copy(subject: Subject) -> str:
 
 def _check_fitted(new: Compressor, fitted: Compressor) -> None:
     if type(fitted) is not type(new):
-        wanted = type(new).__name__
-        fail(f"fit returned {type(fitted).__name__}, wanted {wanted}; return a copy")
+        expected = type(new).__name__
+        fail(
+            f"fit returned {type(fitted).__name__}, expected {expected}; return a copy"
+        )
     if hyperparameters(fitted) != hyperparameters(new):
         fail("fit returned another configuration; change nothing but `learned`")
     if not fitted.is_fitted:
-        fail("what fit returned has learned=None; put what was learned into `learned`")
+        fail("the result of fit has learned=None; put learned arrays into `learned`")
     for name, array in (fitted.learned or {}).items():
+        # Objects would need pickle, which runs code when it is loaded.
         if not isinstance(array, np.ndarray) or array.dtype == object:
             fail(
-                f"learned[{name!r}] is no numpy array of numbers; only those are saved"
+                f"learned[{name!r}] is not a numpy array of numbers; only those are saved"
             )
 
 
@@ -152,6 +160,7 @@ def _unchanged(subject: Subject) -> str:
     for state in (*subject.context_states, *subject.fitted_states):
         before = artifact.identity(state.compressor)
         arrays = state.compressor.learned or {}
+        # Copies: a codec that changes its arrays in place changes `learned` too.
         copies = {name: array.copy() for name, array in arrays.items()}
         with attempt(f"coding text, {state.label},"):
             state.code_lengths([case.data for case in subject.few])
@@ -183,7 +192,7 @@ def _whole_alphabet(compressor: Compressor) -> str:
 CHECKS = (
     Check(
         name="round_trip",
-        claim="every input comes back from its code, nothing known",
+        claim="every input comes back from its code, without context or fit",
         run=_cold,
         not_for=_needs_fit,
     ),

@@ -1,4 +1,4 @@
-"""What a check is, and the compressor under test in each of its states."""
+"""Checks, their findings, and the compressor under test in each of its states."""
 
 from __future__ import annotations
 
@@ -16,42 +16,45 @@ from harness.contract.compressor import Bits, Codec, Compressor, Stepwise
 from harness.contract.training import Trains, with_budget
 from harness.errors import ConformanceError
 
+# One seed for every fit, so that checks can share a fitted model.
 SEED = 0
 EXACT_CLASSES = ("isa", "device")
 CHECK_STEPS = 3
-"""Steps of every fit of a model that is trained in steps, whatever its spec says: what it
-promises holds after few, and the kit must stay quick."""
+"""Steps of every fit of a model that is trained in steps, instead of its own budget: the
+contract holds after few steps, and the checks must stay quick."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A compressor, what it was given to know, and how a message calls that."""
+    """Compressor with a context, and the name of this state in messages."""
 
     label: str
     compressor: Compressor
     context: bytes = b""
 
     def encode(self, data: bytes) -> bytes:
-        """Return the code of one sample as the harness would write it."""
+        """Return the code of one sample, as a run writes it."""
+        # A codec writes its own bytes; only models need the container.
         if isinstance(self.compressor, Codec):
             return self.compressor.compress(data, context=self.context)
         return coding.encode(
             _model(self.compressor),
             [data],
             context=self.context,
-            artifact=held_by(self.compressor),
+            artifact=artifact_of(self.compressor),
         )
 
     def decode(self, code: bytes, length: int) -> bytes:
         """Return the sample of a code."""
         if isinstance(self.compressor, Codec):
             return self.compressor.decompress(code, length=length, context=self.context)
+        # A container of one stream, as code_after writes it.
         (sample,) = coding.decode(
             _model(self.compressor),
             code,
             [length],
             context=self.context,
-            artifact=held_by(self.compressor),
+            artifact=artifact_of(self.compressor),
         )
         return sample
 
@@ -62,13 +65,13 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The compressor under test, and what the checks share so that it is made once.
+    """Compressor under test, with values that checks share so that each is made once.
 
     Attributes:
         compressor: an unfitted configuration.
         plugin: the file or folder from which a fresh process can load its class.
         long_bytes: size of the long input.
-        shared: slow answers that one check leaves for the next.
+        shared: slow results that several checks use.
     """
 
     compressor: Compressor
@@ -78,7 +81,7 @@ class Subject:
 
     @property
     def alphabet(self) -> int:
-        """Number of symbols that the compressor codes itself."""
+        """Number of symbols that the compressor can code without storing."""
         return alphabet_of(self.compressor)
 
     @cached_property
@@ -88,7 +91,7 @@ class Subject:
 
     @property
     def few(self) -> list[Case]:
-        """Some of the inputs, for checks that code each of them many times."""
+        """Selected inputs, for checks that code each of them many times."""
         return [case for case in self.cases if case.name in inputs.FEW]
 
     @cached_property
@@ -98,7 +101,7 @@ class Subject:
 
     @cached_property
     def context(self) -> bytes:
-        """Bytes to condition on."""
+        """Context bytes of the conditioned states."""
         return inputs.context(self.alphabet)
 
     def named(self, name: str) -> bytes:
@@ -107,43 +110,44 @@ class Subject:
 
     @property
     def fitted(self) -> Compressor:
-        """The compressor after `fit` on the kit's corpus."""
+        """Compressor after `fit` on the corpus of the checks."""
         return self.first_fit[1]
 
     @cached_property
     def first_fit(self) -> tuple[Compressor, Compressor]:
-        """The compressor that was fitted first, and what `fit` returned."""
+        """Compressor of the first fit, and the copy that `fit` returned."""
         return self.fit_anew()
 
     @property
     def to_fit(self) -> Compressor:
-        """The compressor with the kit's budget: promises do not depend on training."""
+        """Compressor with the budget of the checks; the contract does not depend on training."""
         with attempt(f"budgeted({CHECK_STEPS})"):
             return with_budget(self.compressor, CHECK_STEPS)
 
     @property
     def budget_remark(self) -> str:
-        """What a finding says of the budget, or nothing."""
+        """Remark of a finding on the budget; empty for models without steps."""
         if not isinstance(self.compressor, Trains):
             return ""
-        return f"every fit took {CHECK_STEPS} steps, whatever the spec says"
+        return f"every fit took {CHECK_STEPS} steps, not the budget of the spec"
 
     def fit_anew(self) -> tuple[Compressor, Compressor]:
-        """Fit a fresh copy from nothing; return it and what `fit` returned."""
+        """Fit an unfitted copy; return the copy, and the result of `fit`."""
+        # A copy, so that a later check can see whether fit changed it.
         new = replace(self.to_fit)
         with attempt("fit(corpus, seed=0) on 12 pieces of text"):
             return new, new.fit(inputs.corpus(self.alphabet), seed=SEED)
 
     @property
     def cold_states(self) -> list[State]:
-        """Nothing known; none where the compressor must be fitted."""
+        """State without context or fit; empty where the compressor must be fitted."""
         if "fit" in self.compressor.needs:
             return []
         return [State(label="unfitted", compressor=self.compressor)]
 
     @property
     def context_states(self) -> list[State]:
-        """A context known."""
+        """States with a context, not fitted."""
         return [
             replace(s, label="unfitted, with a context", context=self.context)
             for s in self.cold_states
@@ -151,17 +155,17 @@ class Subject:
 
     @property
     def fitted_states(self) -> list[State]:
-        """Fitted, and fitted with a context after it."""
+        """Fitted states, without and with a context."""
         alone = State(label="fitted", compressor=self.fitted)
         if isinstance(self.compressor, Codec) and self.compressor.route == "none":
-            # It ignores both, and each is tried by itself.
+            # It ignores fit and context, so that two states would be the same.
             return [alone]
         after = replace(alone, label="fitted, with a context", context=self.context)
         return [alone, after]
 
     @property
     def states(self) -> list[State]:
-        """All of them."""
+        """All states, unfitted and fitted."""
         return [*self.cold_states, *self.context_states, *self.fitted_states]
 
 
@@ -170,13 +174,13 @@ Status = Literal["passed", "failed", "waived", "not_applicable"]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One promise.
+    """Check of one claim of the contract.
 
     Attributes:
         name: as a plugin's `waived` names it.
-        claim: what holds where the check passes.
-        run: raises ConformanceError where it does not hold; returns a remark, mostly "".
-        not_for: returns why this compressor makes no such promise, or "".
+        claim: true of the compressor if the check passes.
+        run: raises ConformanceError if the claim is false; returns a remark, mostly "".
+        not_for: returns the reason why the claim does not apply to a compressor, or "".
     """
 
     name: str
@@ -187,7 +191,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found."""
+    """Finding of one check."""
 
     check: Check
     status: Status
@@ -200,35 +204,36 @@ def fail(message: str) -> NoReturn:
 
 
 @contextmanager
-def attempt(doing: str) -> Iterator[None]:
-    """Turn whatever the plugin raises into a failure that says what was being done."""
+def attempt(action: str) -> Iterator[None]:
+    """Turn any error of the plugin into a failure that names the action."""
     try:
         yield
     except ConformanceError:
         raise
     except Exception as error:
         fault = f"{type(error).__name__}: {one_line(error)}"
-        msg = f"{doing} raised {fault}; make it succeed, every input must be accepted"
+        msg = f"{action} raised {fault}; make it succeed, every input must be accepted"
         raise ConformanceError(msg) from error
 
 
 def one_line(error: object) -> str:
     """Return the text of an error without line breaks."""
+    # A table row has one line, and errors of libraries often have more.
     return " ".join(str(error).split())
 
 
 def alphabet_of(compressor: Compressor) -> int:
-    """Return the number of symbols that a compressor codes itself."""
+    """Return the number of symbols that a compressor can code without storing."""
     return compressor.alphabet if isinstance(compressor, Stepwise) else 256
 
 
-def held_by(compressor: Compressor) -> bytes:
-    """Return the name of the artifact that a decoder must hold."""
+def artifact_of(compressor: Compressor) -> bytes:
+    """Return the identity of the artifact that a decoder must have."""
     return artifact.identity(compressor) if compressor.is_fitted else coding.NO_ARTIFACT
 
 
 def without_bitstream(compressor: Compressor) -> str:
-    """Say why a compressor writes no bytes, or nothing."""
+    """Return the reason why a compressor writes no bytes, or ""."""
     if isinstance(compressor, Codec):
         return ""
     if not isinstance(compressor, Stepwise) or compressor.determinism == "likelihood":
@@ -237,21 +242,22 @@ def without_bitstream(compressor: Compressor) -> str:
 
 
 def not_a_codec(compressor: Compressor) -> str:
-    """Say why the promises of a Codec do not concern this compressor, or nothing."""
-    return "" if isinstance(compressor, Codec) else "it is no Codec"
+    """Return the reason why claims on a Codec do not apply to this compressor, or ""."""
+    return "" if isinstance(compressor, Codec) else "it is not a Codec"
 
 
 def not_stepwise(compressor: Compressor) -> str:
-    """Say why the promises of a Stepwise do not concern this compressor, or nothing."""
-    return "" if isinstance(compressor, Stepwise) else "it is no Stepwise"
+    """Return the reason why claims on a Stepwise do not apply to this compressor, or ""."""
+    return "" if isinstance(compressor, Stepwise) else "it is not a Stepwise"
 
 
 def tolerance(compressor: Compressor) -> float:
-    """Return the relative difference allowed between two ways to the same length.
+    """Return the relative difference allowed between two computations of one length.
 
-    Whole bytes are exact, sums of exact logarithms nearly; where floating point makes the
-    frequencies and no exact class is declared, their last bits depend on the batch.
+    Whole bytes are exact, sums of exact logarithms nearly so; if frequencies come from
+    floating point and no exact class is declared, their last bits depend on the batch.
     """
+    # Bytes are whole numbers: no two computations may differ.
     if isinstance(compressor, Codec):
         return 0.0
     exact = isinstance(compressor, Stepwise) and compressor.determinism in EXACT_CLASSES

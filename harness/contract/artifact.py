@@ -1,4 +1,4 @@
-"""What a compressor learned, on disk: fields as JSON, arrays as safetensors, no pickle."""
+"""Artifacts: fitted compressors on disk, fields as JSON and arrays as safetensors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ LEARNED_FILE = "learned.safetensors"
 
 def save(compressor: Compressor, folder: Path) -> None:
     """Write a fitted (or unfitted) compressor into an existing folder."""
-    from safetensors.numpy import (
-        save as to_bytes,
-    )  # a slow import that few callers need
+    # Imported here: it is slow, and few callers need it.
+    from safetensors.numpy import save as to_bytes
 
     about = {"name": compressor.name, "fields": hyperparameters(compressor)}
     (folder / FIELDS_FILE).write_text(json.dumps(about, sort_keys=True, default=list))
@@ -39,8 +38,9 @@ def load(
     """Return the compressor saved in `folder`; `make` builds it from its name and fields.
 
     Raises:
-        ContainerError: the folder holds no artifact, or a damaged one.
+        ContainerError: the folder holds no artifact, or a damaged artifact.
     """
+    # Not pickle, which runs code when it is loaded.
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
@@ -57,12 +57,13 @@ def load(
 
 
 def identity(compressor: Compressor) -> bytes:
-    """Return 8 bytes that change whenever fields or learned arrays do."""
+    """Return 8 bytes that change whenever fields or learned arrays change."""
     digest = hashlib.sha256(
         json.dumps(
             [compressor.name, hyperparameters(compressor)], sort_keys=True, default=list
         ).encode()
     )
+    # Sorted, since a dictionary's order says nothing about what was learned.
     for name, array in sorted((compressor.learned or {}).items()):
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -70,11 +71,13 @@ def identity(compressor: Compressor) -> bytes:
 
 
 def weigh(folder: Path) -> float:
-    """Return the bits a receiver needs to get this artifact: min(raw, xz -9e) of its files."""
+    """Return the size in bits of this artifact for a receiver: min(raw, xz -9e) of its files."""
+    # Both files: the receiver needs the fields to build the model at all.
     raw = b"".join(
         (folder / name).read_bytes()
         for name in (FIELDS_FILE, LEARNED_FILE)
         if (folder / name).exists()
     )
+    # The strongest general compressor of the standard library, as anyone can repeat.
     packed = lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)
     return bytes_to_bits(min(len(raw), len(packed)))

@@ -1,4 +1,4 @@
-"""The coded file: blocks by any compressor, decoded exactly or refused.
+"""Format of coded files: blocks by any compressor, decoded exactly or refused.
 
 Integers are varints, CRC32s little-endian:
 
@@ -10,10 +10,10 @@ Integers are varints, CRC32s little-endian:
     and at the end
     0 | original length of all | BLAKE2b of all (16 bytes) | CRC32
 
-A CRC32 at an end is of all that lies before it in the file but other such CRC32s: a block
-that is damaged, or in another's place, is refused before anything decodes it. A block is cut
-into streams that a model codes in step; a codec takes it whole. No number in the file
-makes the decoder take more than a block, and a block has at most 64 MiB.
+A CRC32 at an end covers all earlier bytes of the file except such CRC32s: a block that is
+damaged, or in another's place, is refused before it is decoded. A block is cut into streams
+that a model codes in step; a codec takes the whole block. No number in the file makes the
+decoder allocate more than a block, and a block has at most 64 MiB.
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ from math import prod
 from typing import BinaryIO
 
 from harness.contract import artifact, coding
+from harness.contract.codes import LONGEST_VARINT, read_varint, varint
 from harness.contract.compressor import (
     Codec,
     Compressor,
     Stepwise,
     hyperparameters,
-    read_varint,
     spec_of,
-    varint,
 )
 from harness.errors import CodingError, ContainerError, HarnessError, UsageError
 
 Progress = Callable[[int], None]
-"""Called with the number of bytes of the input that are done."""
+"""Called with the number of input bytes done."""
 
 MAGIC = b"BPF"
 FORMAT_VERSION = 1
@@ -49,16 +48,15 @@ _STORED, _CODED = 0, 1
 _IDENTITY_BYTES = 8
 _DIGEST_BYTES = 16
 _LONGEST_SPEC = 1 << 12
-_LONGEST_VARINT = 9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How a file is cut.
+    """Sizes of the blocks and streams of a file.
 
     Attributes:
         block_bytes: of a block, which is coded and checked as one; the last may be shorter.
-        stream_bytes: of a stream; the streams of a block know nothing of each other.
+        stream_bytes: of a stream; streams of a block are coded independently.
     """
 
     block_bytes: int
@@ -70,6 +68,7 @@ class Layout:
                 f"streams of {self.stream_bytes} in blocks of {self.block_bytes} bytes; "
                 f"give 1 <= stream <= block <= {LARGEST_BLOCK}"
             )
+        # More streams would need a second coder within a block.
         if self.block_bytes > self.stream_bytes * coding.MAX_STREAMS:
             raise UsageError(
                 f"a block of {self.block_bytes} bytes has more than {coding.MAX_STREAMS} "
@@ -77,30 +76,34 @@ class Layout:
             )
 
     def lengths(self, n_bytes: int) -> list[int]:
-        """Return the lengths of the streams of a block of so many bytes."""
-        n_whole, rest = divmod(n_bytes, self.stream_bytes)
-        return [self.stream_bytes] * n_whole + [rest] * (rest > 0)
+        """Return the lengths of the streams of a block of `n_bytes`."""
+        n_whole, remainder = divmod(n_bytes, self.stream_bytes)
+        return [self.stream_bytes] * n_whole + [remainder] * (remainder > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Bytes of a file before and after, everything counted."""
+    """Bytes of a file before and after coding, everything counted."""
 
     original_bytes: int
     coded_bytes: int
 
 
 def default_layout(compressor: Compressor) -> Layout:
-    """Return long blocks for codecs, and as many streams as a model's speed asks for.
+    """Return long blocks for codecs, and for models the number of streams that is fastest.
 
-    Images are never cut.
+    A stream always holds whole images.
     """
+    # A model of images needs whole images to know the row and column of a byte.
     image = prod(hyperparameters(compressor).get("shape") or (1,))
     if isinstance(compressor, Codec):
+        # A longer block compresses better, but is decoded as a whole.
         size = max((1 << 22) // image, 1) * image
         return Layout(block_bytes=size, stream_bytes=size)
     if isinstance(compressor, Stepwise) and compressor.adapts:
-        stream = 1 << 18  # longer, and its speed is that of one stream
+        # It learns within a stream, so streams are long; longer still, and a block would
+        # have too few of them to code at once.
+        stream = 1 << 18
     else:
         stream = image if image > 1 else 1 << 12
     n_streams = min(max((1 << 20) // stream, 1), coding.MAX_STREAMS)
@@ -114,7 +117,7 @@ def compress(
     layout: Layout,
     progress: Progress = lambda _: None,
 ) -> Sizes:
-    """Write the coded file of all that `source` gives."""
+    """Write the coded file of all bytes of `source`."""
     sink, digest, n_bytes = _Sink(target), _digest(), 0
     identity = artifact.identity(compressor)
     spec = spec_of(compressor).encode()
@@ -122,6 +125,7 @@ def compress(
     sink.put(varint(layout.block_bytes) + varint(layout.stream_bytes))
     sink.put(varint(len(spec)) + spec)
     sink.seal()
+    # One block in memory at a time: files may be larger than it.
     while block := source.read(layout.block_bytes):
         digest.update(block)
         kind, code = _code(compressor, block, layout, identity)
@@ -144,13 +148,15 @@ def decompress(
     """Write the original of a coded file; each block is verified before it is written.
 
     Raises:
-        ContainerError: the file is damaged, or was made with another compressor or artifact.
+        ContainerError: the file is damaged, or was written by another compressor or
+            artifact.
     """
     origin, digest, n_bytes = _Origin(source), _digest(), 0
     identity = artifact.identity(compressor)
     layout = _read_head(origin, compressor, identity)
     while length := origin.number(layout.block_bytes):
         block = _decode(compressor, _read_block(origin, length), layout, identity)
+        # Verified by its own CRC already: a pipe may use it at once.
         digest.update(block)
         target.write(block)
         n_bytes += len(block)
@@ -159,11 +165,11 @@ def decompress(
     origin.check()
     if source.read(1):
         raise ContainerError(
-            f"the file goes on after its end at byte {origin.n_bytes}; get it again"
+            f"the file continues after its end at byte {origin.n_bytes}; get it again"
         )
     if (total, whole) != (n_bytes, digest.digest()):
         raise ContainerError(
-            f"decoded {n_bytes} bytes that are not the {total} that were coded; "
+            f"decoded {n_bytes} bytes that differ from the {total} original bytes; "
             "compress the original again"
         )
     return Sizes(original_bytes=n_bytes, coded_bytes=origin.n_bytes)
@@ -171,7 +177,7 @@ def decompress(
 
 @dataclass(frozen=True, kw_only=True)
 class _Block:
-    """A block as it lies in the file, its own CRC checked."""
+    """Block as it stands in the file, its own CRC checked."""
 
     start: int
     length: int
@@ -181,36 +187,40 @@ class _Block:
 
 
 def _read_head(origin: _Origin, compressor: Compressor, identity: bytes) -> Layout:
-    if (found := origin.take(len(MAGIC))) != MAGIC:
+    if (start := origin.take(len(MAGIC))) != MAGIC:
         raise ContainerError(
-            f"the file starts with {found!r}, not with {MAGIC!r}; bitprobe compress makes "
-            "such files"
+            f"the file starts with {start!r}, not with {MAGIC!r}; give a file that "
+            "bitprobe compress wrote"
         )
     if (version := origin.take(1)[0]) != FORMAT_VERSION:
         raise ContainerError(
             f"the file has format {version}, this is {FORMAT_VERSION}; use the bitprobe "
             "that wrote it"
         )
-    made_with = origin.take(_IDENTITY_BYTES)
+    writer = origin.take(_IDENTITY_BYTES)
     block_bytes, stream_bytes = origin.number(), origin.number()
     spec = origin.take(origin.number(_LONGEST_SPEC)).decode(errors="replace")
     origin.check()
-    if made_with != identity:
-        own = spec_of(compressor)
-        other = f"{spec!r}, not with {own!r}" if spec != own else f"another {spec!r}"
+    if writer != identity:
+        reader = spec_of(compressor)
+        # The same spec with other learned arrays has another identity.
+        names = (
+            f"{spec!r}, not by {reader!r}" if spec != reader else f"another {spec!r}"
+        )
         raise ContainerError(
-            f"the file was made with {other}; give the artifact or spec it was made with"
+            f"the file was written by {names}; give the artifact or spec that wrote it"
         )
     try:
         return Layout(block_bytes=block_bytes, stream_bytes=stream_bytes)
     except UsageError as error:
+        # A legal writer never writes such a layout.
         raise ContainerError(f"the file is damaged: {error}") from error
 
 
 def _read_block(origin: _Origin, length: int) -> _Block:
     start = origin.n_bytes
     kind = origin.take(1)[0]
-    # A code that is longer than the original would have been stored.
+    # A code longer than its block would have been stored instead.
     n_code = origin.number(length)
     original_crc, code = origin.take(4), origin.take(n_code)
     origin.check()
@@ -225,9 +235,9 @@ def _code(
     compressor: Compressor, block: bytes, layout: Layout, identity: bytes
 ) -> tuple[int, bytes]:
     """Return the kind and the code of a block."""
-    pieces = coding.split(block, layout.lengths(len(block)), b"")
-    with _blamed(compressor, CodingError, "failed to code a block"):
-        (code,) = coding.code_each(compressor, pieces, artifact=identity)
+    streams = coding.split(block, layout.lengths(len(block)), b"")
+    with _plugin_errors(compressor, CodingError, "failed to code a block"):
+        (code,) = coding.code_each(compressor, streams, artifact=identity)
     return (_CODED, code) if len(code) < len(block) else (_STORED, block)
 
 
@@ -237,35 +247,37 @@ def _decode(
     data = block.code
     if block.kind == _CODED:
         lengths = layout.lengths(block.length)
-        with _blamed(compressor, ContainerError, f"cannot decode byte {block.start}"):
+        with _plugin_errors(
+            compressor, ContainerError, f"cannot decode byte {block.start}"
+        ):
             data = b"".join(
                 coding.decode_each(compressor, [block.code], lengths, artifact=identity)
             )
     if len(data) != block.length or _crc_bytes(zlib.crc32(data)) != block.original_crc:
         raise ContainerError(
-            f"the block at byte {block.start} is whole, but does not decode to what was "
-            f"coded; use the machine and the versions of {compressor.name} it was made with"
+            f"the block at byte {block.start} is undamaged, but does not decode to the "
+            f"original; use the machine and the version of {compressor.name} that wrote it"
         )
     return data
 
 
 @contextmanager
-def _blamed(
-    compressor: Compressor, kind: type[HarnessError], doing: str
+def _plugin_errors(
+    compressor: Compressor, kind: type[HarnessError], failure: str
 ) -> Iterator[None]:
-    """Turn whatever a plugin raises into one line that names it."""
+    """Turn any error of a plugin into one line that names the plugin."""
     try:
         yield
     except HarnessError:
         raise
     except Exception as error:
-        said = " ".join(str(error).split())
-        msg = f"{compressor.name} {doing}: {type(error).__name__}: {said}"
+        text = " ".join(str(error).split())
+        msg = f"{compressor.name} {failure}: {type(error).__name__}: {text}"
         raise kind(msg) from error
 
 
 class _Sink:
-    """Where a coded file goes: counts its bytes and keeps their CRC."""
+    """Writer of a coded file, which counts bytes and updates their CRC."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._crc, self.n_bytes = stream, 0, 0
@@ -277,13 +289,13 @@ class _Sink:
         self.n_bytes += len(data)
 
     def seal(self) -> None:
-        """Write the CRC of all bytes so far; it is not part of itself."""
+        """Write the CRC of all bytes so far; CRCs themselves are not covered."""
         self._stream.write(_crc_bytes(self._crc))
         self.n_bytes += 4
 
 
 class _Origin:
-    """Where a coded file comes from: takes no more than it is told, and checks."""
+    """Reader of a coded file, which counts bytes and checks their CRC."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._crc, self.n_bytes = stream, 0, 0
@@ -297,7 +309,8 @@ class _Origin:
     def number(self, most: int = (1 << 63) - 1) -> int:
         """Return the next integer, at most `most`."""
         groups = self.take(1)
-        while groups[-1] >= 0x80 and len(groups) < _LONGEST_VARINT:
+        # Byte by byte: a pipe cannot give back what is read too much.
+        while groups[-1] >= 0x80 and len(groups) < LONGEST_VARINT:
             groups += self.take(1)
         start = self.n_bytes - len(groups)
         try:
@@ -306,6 +319,7 @@ class _Origin:
             raise ContainerError(
                 f"the file is damaged: an integer at byte {start} does not end"
             ) from error
+        # Before any allocation: a damaged length must not exhaust the memory.
         if value > most:
             raise ContainerError(
                 f"the file is damaged: {value} at byte {start}, at most {most} is legal"
@@ -314,10 +328,10 @@ class _Origin:
 
     def check(self) -> None:
         """Raise ContainerError unless the CRC of all bytes so far comes next."""
-        at, crc = self.n_bytes, _crc_bytes(self._crc)
+        end, crc = self.n_bytes, _crc_bytes(self._crc)
         if self._raw(4) != crc:
             raise ContainerError(
-                f"the file is damaged before byte {at}: wrong CRC32; get it again"
+                f"the file is damaged before byte {end}: wrong CRC32; get it again"
             )
 
     def _raw(self, n: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Integer frequencies to bytes and back: the one entropy coder of every model.
+"""Entropy coder of every model: integer frequencies to bytes and back.
 
 All streams of a block go in step through one range coder (constriction, Bamler 2022,
 arXiv:2201.01741), so that a block pays for one coder only. Container, integers as varint
@@ -26,17 +26,15 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contract.codes import read_varint, varint
 from harness.contract.compressor import (
     START,
     TOTAL_FREQUENCY,
     Codec,
     Compressor,
     Stepwise,
-    coding_order,
-    read_varint,
-    steps_of,
-    varint,
 )
+from harness.contract.symbols import coding_order, running_streams, steps_of
 from harness.errors import CodingError, ContainerError, NotApplicableError
 
 Item = TypeVar("Item")
@@ -47,6 +45,7 @@ MAX_STREAMS = 4096
 NO_ARTIFACT = bytes(8)
 
 _STORED, _CODED = 0, 1
+# A patch release keeps the coder's bytes; a minor one need not.
 _CODER_VERSION = ".".join(version("constriction").split(".")[:2]).encode()
 
 
@@ -60,7 +59,7 @@ def code_stream(
     """Return the code of a whole split in the order given, as one stream.
 
     Codecs and adapting models code the samples joined, each ended by the separator; other
-    models code them one beside the other from the same state.
+    models code each sample as a stream of its own from the same state.
 
     Raises:
         NotApplicableError: the compressor has no bitstream.
@@ -68,6 +67,7 @@ def code_stream(
     if isinstance(compressor, Codec):
         return compressor.compress(join(samples, separator))
     model = _model(compressor)
+    # Joined, an adapting model learns from each sample for the next.
     pieces = [join(samples, separator)] if model.adapts else samples
     return encode(model, pieces, artifact=artifact)
 
@@ -94,7 +94,7 @@ def decode_stream(
 def code_each(
     compressor: Compressor, samples: Sequence[bytes], *, artifact: bytes
 ) -> list[bytes]:
-    """Return codes of samples that know nothing of each other.
+    """Return codes of samples, each coded without knowledge of the others.
 
     A codec gives one code per sample; a model gives a single container, its streams
     sharing one coder but no information.
@@ -154,6 +154,7 @@ def split(joined: bytes, lengths: Sequence[int], separator: bytes) -> list[bytes
     for length in lengths:
         samples.append(joined[start : start + length])
         start += length + len(separator)
+    # A decoder must not return wrong samples of the right lengths.
     if join(samples, separator) != joined:
         msg = "the decoded stream does not fall into samples of the given lengths"
         raise CodingError(msg)
@@ -170,10 +171,10 @@ def encode(
     """Return the container of all samples, each coded after `context` alone.
 
     Args:
-        model: where the frequencies come from.
-        samples: any byte strings; what the model cannot take is stored.
+        model: gives the frequencies.
+        samples: any byte strings; those outside the model's alphabet are stored.
         context: bytes that the decoder has.
-        artifact: 8 bytes that name what was fitted; the decoder must present the same.
+        artifact: 8 bytes that identify the fitted arrays; the decoder must present the same.
 
     Raises:
         CodingError: the model's frequencies are not legal.
@@ -202,15 +203,18 @@ def decode(
             artifact, or does not decode to samples of these lengths.
         CodingError: a length is negative.
     """
+    # Slices would take a negative length for one from the end.
     if min(lengths, default=0) < 0:
         msg = f"a sample length is {min(lengths)}; give lengths of 0 or more"
         raise CodingError(msg)
     start = _check_head(code, artifact)
     samples: list[bytes] = []
+    # The number of blocks follows from the lengths, never from the container.
     for number, block in enumerate(_blocks(lengths)):
         kind, checksum, payload, start = _read_block(code, start)
         decoded = _decode_payload(model, kind, payload, block, context)
         if _checksum(number, kind, payload, decoded) != checksum:
+            # A wrong length moves every later symbol, so both show as this checksum.
             msg = "the container is damaged, or was not coded with these lengths"
             raise ContainerError(msg)
         samples += decoded
@@ -246,6 +250,7 @@ def payload_of(
     symbols = np.concatenate([*steps_of(ordered), np.empty(0, np.int64)]).astype(
         np.int32
     )
+    # A queue, not a stack: the decoder must read symbols in the order they were coded.
     encoder = constriction.stream.queue.RangeEncoder()
     done = 0
     for rows in model.frequencies(samples, context=context):
@@ -295,14 +300,16 @@ def _checksum(
 
 
 def _check_head(code: bytes, artifact: bytes) -> int:
-    """Return where the blocks start."""
+    """Return the offset of the first block."""
     start = len(MAGIC) + 2
     if code[: len(MAGIC)] != MAGIC or len(code) < start:
         msg = "not a bitprobe container: it does not start with 'BPC'"
         raise ContainerError(msg)
     if code[len(MAGIC)] != FORMAT_VERSION:
-        found = code[len(MAGIC)]
-        msg = f"container format {found} is not {FORMAT_VERSION}; use the bitprobe that wrote it"
+        msg = (
+            f"container format {code[len(MAGIC)]} is not {FORMAT_VERSION}; use the"
+            " bitprobe that wrote it"
+        )
         raise ContainerError(msg)
     coder = code[start : start + code[start - 1]]
     if coder != _CODER_VERSION:
@@ -316,7 +323,7 @@ def _check_head(code: bytes, artifact: bytes) -> int:
 
 
 def _read_block(code: bytes, start: int) -> tuple[int, bytes, bytes, int]:
-    """Return kind, checksum and payload of the block at `start`, and where it ends."""
+    """Return kind, checksum and payload of the block at `start`, and the offset after it."""
     try:
         length, body = read_varint(code, start + 5)
     except CodingError as error:
@@ -345,6 +352,7 @@ def _decode_payload(
             f"the container is damaged: {len(payload)} bytes cannot code {sum(lengths)}"
         )
         raise ContainerError(msg)
+    # Lengths are all that a decoder has, so the order is made from them as in coding.
     order = np.argsort(-np.array(lengths, np.int64), kind="stable")
     columns = _decode_steps(model, payload, [lengths[i] for i in order], context)
     samples = [b""] * len(lengths)
@@ -361,9 +369,8 @@ def _decode_steps(
         np.frombuffer(payload, "<u4").astype(np.uint32)
     )
     family, state = _family(), model.start(len(lengths), context=context)
-    steps = np.arange(max(lengths, default=0))
-    running = np.searchsorted(-np.array(lengths, np.int64), -steps, side="left")
-    # One step after the other: a table of streams by steps would be mostly empty.
+    running = running_streams(np.array(lengths, np.int64))
+    # Step after step in one array: a table of streams by steps would be mostly empty.
     starts = np.cumsum(running) - running
     decoded = np.empty(sum(lengths), np.uint8)
     last = np.full(len(lengths), START, np.int64)
@@ -372,6 +379,7 @@ def _decode_steps(
         try:
             symbols = decoder.decode(family, _probabilities(rows))
         except (AssertionError, ValueError) as error:
+            # constriction asserts where the bytes belong to no symbol.
             msg = f"the container is damaged: no symbol fits at step {position}"
             raise ContainerError(msg) from error
         last = symbols.astype(np.int64)

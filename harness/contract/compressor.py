@@ -1,8 +1,8 @@
-"""The contract between the harness and a compressor plugin.
+"""Contract between the harness and a compressor plugin.
 
 A compressor is a frozen dataclass: its fields are its hyperparameters, its spec string and
-part of the job key. What it has learned lives in `learned` and nowhere else. What it can do
-is said by the classes it mixes in: `Codec`, `Stepwise`, `Represents`, `Generates`.
+part of the job key. Arrays that it has learned are in `learned` and nowhere else. The classes
+it inherits declare its abilities: `Codec`, `Stepwise`, `Represents`, `Generates`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import CodingError, NotApplicableError
+from harness.contract.codes import read_varint, shared_length, varint
+from harness.contract.symbols import check_alphabet, coding_order, steps_of
 from harness.units import BITS_PER_BYTE
 
 Bits = NDArray[np.float64]
@@ -25,6 +26,7 @@ Route = Literal["native", "flush", "suffix", "stepwise", "none"]
 Determinism = Literal["likelihood", "host", "isa", "device"]
 
 CONTRACT_VERSION = 1
+# Frequencies of 24 bits are exact in float32, which the range coder takes.
 FREQUENCY_BITS = 24
 TOTAL_FREQUENCY = 1 << FREQUENCY_BITS
 START = -1
@@ -33,7 +35,7 @@ START = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Compressor(ABC):
-    """Turns bytes into a code length, and can learn from bytes.
+    """Compressor of bytes: gives code lengths, and can learn from samples.
 
     Class variables:
         name: unique, lower case, as in spec strings.
@@ -43,7 +45,7 @@ class Compressor(ABC):
             configuration, `__post_init__` sets it on the instance.
         determinism: the class of machines on which the code is decoded exactly.
         route: how the code of a sample given a context is realised.
-        needs: "fit" for models that know nothing before `fit`; "gpu".
+        needs: {"fit"} for models that cannot code before `fit`.
         ladder_field: configurations that differ only here share one fit job.
         waived: conformance checks this plugin cannot pass -> the reason.
     """
@@ -58,16 +60,17 @@ class Compressor(ABC):
     ladder_field: ClassVar[str | None] = None
     waived: ClassVar[Mapping[str, str]] = {}
 
+    # Not compared: two fits of one configuration have one spec string.
     learned: Arrays | None = field(default=None, repr=False, compare=False)
 
     @property
     def window(self) -> int | None:
-        """How many bytes back a context can still help; None is without limit."""
+        """Number of bytes back at which a context still helps; None is without limit."""
         return None
 
     @property
     def is_fitted(self) -> bool:
-        """Whether anything has been learned."""
+        """True where something has been learned."""
         return self.learned is not None
 
     @abstractmethod
@@ -82,19 +85,20 @@ class Compressor(ABC):
         Args:
             corpus: as in `fit`.
             values: rising.
-            seed: as in `fit`; what is learned for a value must not depend on the others.
+            seed: as in `fit`; the fit for a value must not depend on the other values.
         """
         for value in values:
+            # From nothing each time, so that a value does not depend on the others.
             rung = replace(self, **{str(self.ladder_field): value})
             yield rung.fit(corpus, seed=seed)
 
     @abstractmethod
     def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b"") -> Bits:
-        """Return the code length of each sample, coded alone after what was fitted.
+        """Return the code length of each sample, coded alone, in the fitted state.
 
         Args:
             samples: n byte strings.
-            context: bytes that the decoder has; they come after what was fitted.
+            context: bytes that the decoder has; they follow the fitted corpus.
 
         Returns:
             Shape (n,), bits. For a `Stepwise` the ideal length under its frequencies;
@@ -107,13 +111,15 @@ class Compressor(ABC):
         Returns:
             Shape (len(xs), len(ys)), bits.
         """
+        # One row at a time: all concatenations at once may not fit into memory.
         rows = [self.code_lengths([x + y for y in ys]) for x in xs]
+        # The shape is given since an array of no rows has none.
         return np.array(rows, dtype=np.float64).reshape(len(xs), len(ys))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Codec(Compressor):
-    """A compressor that writes bytes by itself.
+    """Codec: a compressor that writes its own bytes.
 
     An author writes `pack` and `unpack`, and declares a `route`:
 
@@ -125,7 +131,7 @@ class Codec(Compressor):
 
     @abstractmethod
     def pack(self, data: bytes) -> bytes:
-        """Return the code of `data`, nothing known."""
+        """Return the code of `data` without a context."""
 
     @abstractmethod
     def unpack(self, code: bytes, length: int) -> bytes:
@@ -134,6 +140,7 @@ class Codec(Compressor):
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
         """Return the code of `data` for a decoder that has `prefix`."""
         head, whole = _packed_prefix(self, prefix), self.pack(prefix + data)
+        # The decoder packs the prefix itself; only what differs from that is sent.
         shared = shared_length(head, whole)
         return varint(len(head) - shared) + whole[shared:]
 
@@ -163,7 +170,7 @@ class Codec(Compressor):
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
 
     def compress(self, data: bytes, *, context: bytes = b"") -> bytes:
-        """Return the code of `data` after what was fitted and then `context`."""
+        """Return the code of `data`, given the fitted prefix and then `context`."""
         prefix = self.prefix(context)
         return self.pack_after(data, prefix) if prefix else self.pack(data)
 
@@ -184,9 +191,10 @@ class Codec(Compressor):
         return self.unpack(code, length)
 
     def fit(self, corpus: Sequence[bytes], *, seed: int) -> Self:  # noqa: ARG002  (a codec draws nothing)
-        """Keep the last window of the corpus as the prefix of everything to come."""
+        """Save the last window of the corpus as the prefix of all later codes."""
         if self.route == "none":
             return replace(self, learned={})
+        # Only the window is saved: earlier bytes could not change a code.
         prefix = self.prefix(b"".join(corpus))
         return replace(self, learned={"prefix": np.frombuffer(prefix, np.uint8)})
 
@@ -198,13 +206,15 @@ class Codec(Compressor):
 
     def prefix(self, context: bytes = b"") -> bytes:
         """Return the bytes that condition a code: fitted, then context, cut to the window."""
+        # A codec that cannot be conditioned must not pay for a prefix either.
         if self.route == "none" or self.window == 0:
             return b""
         fitted = (self.learned or {}).get("prefix")
-        known = (b"" if fitted is None else fitted.tobytes()) + context
-        return known if self.window is None else known[-self.window :]
+        history = (b"" if fitted is None else fitted.tobytes()) + context
+        return history if self.window is None else history[-self.window :]
 
 
+# One entry is enough: samples after one prefix are coded one after another.
 @lru_cache(maxsize=1)
 def _packed_prefix(codec: Codec, prefix: bytes) -> bytes:
     """Return the code of a prefix, packed once for all the samples that follow it."""
@@ -213,11 +223,13 @@ def _packed_prefix(codec: Codec, prefix: bytes) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Stepwise(Compressor):
-    """A model of the next symbol, turned into a real code by `harness.contract.coding`.
+    """Autoregressive model: it predicts each symbol from the symbols before it.
+
+    `harness.contract.coding` turns its predictions into a real code.
 
     Class variables:
         adapts: the state goes on learning inside a stream, so that a whole split is best
-            coded as one stream; otherwise its samples are coded one beside the other.
+            coded as one stream; otherwise each sample is a stream of its own.
     """
 
     route: ClassVar[Route] = "stepwise"
@@ -231,8 +243,8 @@ class Stepwise(Compressor):
     def arrange(self, samples: Sequence[bytes]) -> list[bytes]:
         """Return the samples in the order in which their symbols are coded.
 
-        Only what permutes symbols inside a sample (a fixed shuffle of pixels) overrides it,
-        together with `rearrange`, which undoes it. `start`, `step` and `frequencies` see
+        A model overrides it, and `rearrange`, which undoes it, only to permute symbols
+        inside a sample (a fixed shuffle of pixels). `start`, `step` and `frequencies` see
         arranged symbols; `code_lengths` takes samples as they are.
         """
         return list(samples)
@@ -253,7 +265,7 @@ class Stepwise(Compressor):
 
         Streams are sorted by length, longest first, and end from the back: `symbols` has
         shape (m,) with m no larger than in the call before, and only the first m streams
-        go on. Before the first symbol all of `symbols` are `START`.
+        continue. Before the first symbol all of `symbols` are `START`.
 
         Returns:
             The next state, and frequencies of shape (m, alphabet): each at least 1, each
@@ -271,6 +283,7 @@ class Stepwise(Compressor):
         """
         order = coding_order(samples)
         state = self.start(len(samples), context=context)
+        # No symbol stands before the first, but `step` needs one of every stream.
         last = np.full(len(samples), START, np.int64)
         for symbols in steps_of([samples[i] for i in order]):
             state, rows = self.step(state, last[: len(symbols)])
@@ -281,24 +294,27 @@ class Stepwise(Compressor):
         check_alphabet(samples, self.alphabet)
         order = coding_order(samples)
         ordered = [samples[i] for i in order]
+        # Rows come step by step: the sample of a row is its place within the step.
         owners = np.concatenate(
             [np.arange(len(step)) for step in steps_of(ordered)]
             or [np.empty(0, np.int64)]
         )
         symbols = np.concatenate(list(steps_of(ordered)) or [np.empty(0, np.int64)])
         lengths, done = np.zeros(len(samples)), 0
+        # Chunk by chunk: all rows at once would need alphabet * 8 bytes per symbol.
         for rows in self.frequencies(samples, context=context):
             span = slice(done, done + len(rows))
-            chosen = rows[np.arange(len(rows)), symbols[span]]
+            coded = rows[np.arange(len(rows)), symbols[span]]
+            # -log2(f / 2^24), added up by sample.
             lengths += np.bincount(
-                order[owners[span]], FREQUENCY_BITS - np.log2(chosen), len(samples)
+                order[owners[span]], FREQUENCY_BITS - np.log2(coded), len(samples)
             )
             done += len(rows)
         return lengths
 
 
 class Represents(ABC):
-    """A model whose hidden states can be probed."""
+    """Model whose hidden states can be probed."""
 
     @abstractmethod
     def hidden_states(self, batch: Sequence[bytes]) -> dict[str, NDArray[np.float32]]:
@@ -306,7 +322,7 @@ class Represents(ABC):
 
 
 class Generates(ABC):
-    """A model that can go on where a prefix ends."""
+    """Model that can continue a prefix."""
 
     @abstractmethod
     def sample(
@@ -317,8 +333,8 @@ class Generates(ABC):
 
 def hyperparameters(compressor: Compressor) -> dict[str, Any]:
     """Return the fields that identify a configuration, in the order of declaration."""
-    own = (f.name for f in fields(compressor) if f.name != "learned")
-    return {name: getattr(compressor, name) for name in own}
+    names = (f.name for f in fields(compressor) if f.name != "learned")
+    return {name: getattr(compressor, name) for name in names}
 
 
 def spec_of(compressor: Compressor) -> str:
@@ -330,62 +346,3 @@ def spec_of(compressor: Compressor) -> str:
         if value != defaults[name]
     ]
     return f"{compressor.name}({', '.join(changed)})" if changed else compressor.name
-
-
-def coding_order(samples: Sequence[bytes]) -> NDArray[np.int64]:
-    """Return the indices of the samples, longest first, ties in the order given."""
-    lengths = np.array([len(sample) for sample in samples], dtype=np.int64)
-    return np.argsort(-lengths, kind="stable")
-
-
-def steps_of(ordered: Sequence[bytes]) -> Iterator[NDArray[np.int64]]:
-    """Yield the symbols of each step of samples that are sorted longest first."""
-    lengths = np.array([len(sample) for sample in ordered], dtype=np.int64)
-    flat = np.frombuffer(b"".join(ordered), np.uint8)
-    starts = np.cumsum(lengths) - lengths
-    steps = np.arange(lengths[0] if len(lengths) else 0)
-    running = np.searchsorted(-lengths, -steps, side="left")
-    for step, n_running in zip(steps, running, strict=True):
-        yield flat[starts[:n_running] + step].astype(np.int64)
-
-
-def check_alphabet(samples: Sequence[bytes], alphabet: int) -> None:
-    """Raise NotApplicableError if a byte lies outside the alphabet."""
-    top = max((max(sample) for sample in samples if sample), default=0)
-    if top >= alphabet:
-        msg = f"a sample holds byte {top}, but the alphabet has only {alphabet} symbols"
-        raise NotApplicableError(msg)
-
-
-def varint(value: int) -> bytes:
-    """Return a non-negative integer as 7-bit groups, lowest first, high bit = more."""
-    groups = bytearray()
-    while value > 0x7F:
-        groups.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*groups, value])
-
-
-def read_varint(code: bytes, start: int = 0) -> tuple[int, int]:
-    """Return the integer at `start` and the offset after it.
-
-    Raises:
-        CodingError: the bytes end inside the integer, or it exceeds 63 bits.
-    """
-    value = shift = 0
-    for offset in range(start, min(len(code), start + 9)):
-        value |= (code[offset] & 0x7F) << shift
-        shift += 7
-        if code[offset] < 0x80:
-            return value, offset + 1
-    msg = "the code is damaged: an integer does not end"
-    raise CodingError(msg)
-
-
-def shared_length(a: bytes, b: bytes) -> int:
-    """Return the length of the longest common prefix."""
-    n = min(len(a), len(b))
-    differ = np.flatnonzero(
-        np.frombuffer(a, np.uint8, n) != np.frombuffer(b, np.uint8, n)
-    )
-    return int(differ[0]) if len(differ) else n

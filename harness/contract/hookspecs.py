@@ -1,4 +1,4 @@
-"""The hook through which a plugin offers its compressors."""
+"""Hook by which a plugin offers its compressors."""
 
 import pluggy
 

@@ -1,14 +1,13 @@
-"""Find compressor plugins, one by one; a broken one is listed with its reason.
+"""Registry of compressor plugins; a broken plugin is listed with its reason.
 
-Three doors: the files and folders of `plugins/`, the entry-point group "bitprobe", and any
-folder given with --plugins-dir. A name that starts with "_" is a library that the plugins
-beside it may import (`from ._library import ...`).
+Plugins come from the files and folders of `plugins/`, from the entry-point group
+"bitprobe", and from any folder given with --plugins-dir. A name that starts with "_" is a
+library that the plugins of its folder may import (`from ._library import ...`).
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -25,7 +24,6 @@ from typing import Any, get_type_hints
 import pluggy
 from pydantic import TypeAdapter, ValidationError
 
-import harness
 from harness.contract import hookspecs
 from harness.contract.compressor import Compressor, Stepwise
 from harness.errors import (
@@ -34,6 +32,8 @@ from harness.errors import (
     UnavailableError,
     UnknownCompressorError,
 )
+from harness.folders import builtin_folder
+from harness.suggest import hint
 
 ENTRY_POINT_GROUP = "bitprobe"
 BUILTIN_PACKAGE = "bitprobe_plugins"
@@ -43,7 +43,7 @@ _STANDARD_LIBRARY = {"zlib", "bz2", "lzma"}
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One compressor class and where it came from, or why it cannot be used."""
+    """One compressor class and its origin, or the reason why it cannot be used."""
 
     name: str
     origin: str
@@ -54,7 +54,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """The compressors at hand, by name."""
+    """Registered compressors, by name."""
 
     entries: Mapping[str, Entry]
 
@@ -66,9 +66,9 @@ class Registry:
             UnavailableError: it cannot be used on this machine.
         """
         if name not in self.entries:
-            close = difflib.get_close_matches(name, self.entries, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise UnknownCompressorError(f"no compressor named {name!r}{hint}")
+            raise UnknownCompressorError(
+                f"no compressor named {name!r}; {hint(name, self.entries)}"
+            )
         entry = self.entries[name]
         if entry.kind is None:
             raise UnavailableError(f"{name} is unavailable: {entry.unavailable}")
@@ -83,13 +83,15 @@ class Registry:
         kind = self.find(name).kind
         if kind is None:
             raise UnavailableError(f"{name} is unavailable")
-        known = [f.name for f in fields(kind) if f.name != "learned"]
+        names = [f.name for f in fields(kind) if f.name != "learned"]
+        # Annotations are strings until they are resolved.
         types_ = get_type_hints(kind)
         checked = {}
         for key, value in values.items():
-            if key not in known:
-                listed = ", ".join(known) or "none"
+            if key not in names:
+                listed = ", ".join(names) or "none"
                 raise SpecError(f"{name} has no field {key!r}; its fields: {listed}")
+            # Here a wrong value gets one line with its field; a dataclass checks none.
             try:
                 checked[key] = TypeAdapter(types_[key]).validate_python(value)
             except ValidationError as error:
@@ -116,6 +118,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     Raises:
         SpecError: the string is not NAME or NAME(FIELD=LITERAL, ...).
     """
+    # Python's own grammar, of literals only: no expression of a spec is ever run.
     try:
         tree = ast.parse(spec.strip(), mode="eval").body
         if isinstance(tree, ast.Name):
@@ -125,6 +128,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
             and isinstance(tree.func, ast.Name)
             and not tree.args
         ):
+            # Positional values would depend on the order of fields.
             values = {
                 str(k.arg): ast.literal_eval(k.value) for k in tree.keywords if k.arg
             }
@@ -141,12 +145,13 @@ def load_registry(plugins_dir: Path | None = None) -> Registry:
         PluginError: `plugins_dir` does not exist, or two plugins claim one name.
     """
     entries: dict[str, Entry] = {}
-    folders = [builtin_folder()]
+    folders = [builtin_folder("plugins")]
     if plugins_dir is not None:
         if not plugins_dir.is_dir():
             raise PluginError(
                 f"no plugins folder at {plugins_dir}; give an existing one"
             )
+        # Absolute: a decoding process works in another folder, and loads by `origin`.
         folders.append(plugins_dir.resolve())
     for folder in folders:
         for path in plugin_paths(folder):
@@ -156,15 +161,8 @@ def load_registry(plugins_dir: Path | None = None) -> Registry:
     return Registry(entries=dict(sorted(entries.items())))
 
 
-def builtin_folder() -> Path:
-    """Return the folder of the plugins that come with bitprobe."""
-    package = Path(harness.__file__).parent
-    inside = package / "plugins"
-    return inside if inside.is_dir() else package.parent / "plugins"
-
-
 def plugin_paths(folder: Path) -> list[Path]:
-    """Return the plugin files and plugin folders in `folder`, sorted; tests are none."""
+    """Return the plugin files and plugin folders in `folder`, sorted, without tests."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -192,6 +190,7 @@ def source_hash(path: Path) -> str:
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.read_bytes())
+    # A plugin does what its libraries do, so that their change is its change.
     for library in sorted(path.parent.glob("_*")):
         used = any(f".{library.stem}" in source.read_text() for source in sources)
         if used and library.name != "__pycache__":
@@ -201,6 +200,7 @@ def source_hash(path: Path) -> str:
 
 def versions_of(kind: type[Compressor]) -> dict[str, str]:
     """Return the versions that decide what this compressor does."""
+    # A model's bytes depend on the range coder too.
     names = (
         (*kind.requires, "constriction")
         if issubclass(kind, Stepwise)
@@ -210,6 +210,7 @@ def versions_of(kind: type[Compressor]) -> dict[str, str]:
 
 
 def _version(name: str) -> str:
+    # The library that runs, not the header that Python was built with.
     if name == "zlib":
         return zlib.ZLIB_RUNTIME_VERSION
     return platform.python_version() if name in _STANDARD_LIBRARY else version(name)
@@ -220,8 +221,8 @@ def _import_file(path: Path) -> types.ModuleType:
     # numba's caches hold this name, and move with their folder: it must not depend on the
     # path, unless two folders of one name meet in one process.
     package = f"{BUILTIN_PACKAGE}_{folder.name}"
-    known = sys.modules.get(package)
-    if known is not None and list(known.__path__) != [str(folder)]:
+    namesake = sys.modules.get(package)
+    if namesake is not None and list(namesake.__path__) != [str(folder)]:
         package += "_" + hashlib.sha256(str(folder).encode()).hexdigest()[:8]
     if package not in sys.modules:
         parent = types.ModuleType(package)
@@ -233,6 +234,7 @@ def _import_file(path: Path) -> types.ModuleType:
 def load_origin(origin: str) -> list[Entry]:
     """Return the entries of a plugin by the `origin` that an Entry of it carries."""
     module = origin.removeprefix(_BY_ENTRY_POINT)
+    # A path: only entry points carry the prefix.
     if module == origin:
         return load_plugin(Path(origin))
     return _load_entry_point(module, module)
@@ -249,11 +251,12 @@ def _load_entry_point(name: str, value: str) -> list[Entry]:
 
 
 def _entries_of(module: types.ModuleType, origin: str, digest: str) -> list[Entry]:
+    # A manager of its own for each plugin: one that fails must not stop the others.
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(module)
-    offered: Sequence[Sequence[type[Compressor]]] = manager.hook.compressors()
-    kinds = [kind for kinds in offered for kind in kinds]
+    offers: Sequence[Sequence[type[Compressor]]] = manager.hook.compressors()
+    kinds = [kind for kinds in offers for kind in kinds]
     if not kinds:
         raise PluginError(
             "offers no compressor; return its classes from a @hookimpl compressors()"
@@ -270,8 +273,8 @@ def _entry_of(kind: type[Compressor], origin: str, digest: str) -> Entry:
     return Entry(name=kind.name, origin=origin, kind=kind, source_hash=digest)
 
 
-def _add(entries: dict[str, Entry], found: Sequence[Entry]) -> None:
-    for entry in found:
+def _add(entries: dict[str, Entry], additions: Sequence[Entry]) -> None:
+    for entry in additions:
         if entry.name in entries:
             other = entries[entry.name].origin
             raise PluginError(

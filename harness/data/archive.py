@@ -1,4 +1,4 @@
-"""Containers to members: whole files in memory; nothing is ever unpacked to a disk."""
+"""Members of containers, read whole into memory; nothing is unpacked to a disk."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from harness.errors import DatasetError
 
 DAMAGED = (
     EOFError,
-    OSError,  # gzip and bz2 say this of wrong bytes
-    ValueError,  # bz2 says this of a stream cut short
+    OSError,  # of gzip and bz2, for wrong bytes
+    ValueError,  # of bz2, for a truncated stream
     lzma.LZMAError,
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -38,32 +38,33 @@ TAR_SUFFIXES = {".tar.gz": ".gz", ".tgz": ".gz", ".tar.xz": ".xz", ".tar.bz2": "
 def read_members(path: Path, name: str, patterns: Sequence[str]) -> dict[str, bytes]:
     """Return the members of a container whose names match a pattern.
 
-    A tar or zip archive has many; any other file is its own only member. Members that are
-    packed themselves (.gz, .xz, .bz2) are unpacked and lose that suffix, before matching.
+    A tar or zip archive has many; any other file is its only member. Members that are
+    packed (.gz, .xz, .bz2) are unpacked and lose that suffix before matching.
 
     Args:
-        path: where the container stands.
-        name: what the container is called at its source; its end tells the kind.
+        path: of the container.
+        name: of the container at its source; its suffix gives the kind.
         patterns: shell patterns over whole names; "*" also matches "/".
 
     Raises:
         DatasetError: the container is damaged, or a name in it leaves its folder.
     """
-    found: dict[str, bytes] = {}
+    members: dict[str, bytes] = {}
     try:
         for member, read in _open(path, name):
-            own = _checked(member, name)
-            suffix = PurePosixPath(own).suffix
-            shown = own.removesuffix(suffix) if suffix in UNPACKERS else own
-            if any(fnmatchcase(shown, pattern) for pattern in patterns):
+            full_name = _checked(member, name)
+            suffix = PurePosixPath(full_name).suffix
+            unpack = UNPACKERS.get(suffix)
+            base = full_name.removesuffix(suffix) if unpack else full_name
+            if any(fnmatchcase(base, pattern) for pattern in patterns):
                 data = read()
-                found[shown] = UNPACKERS[suffix](data) if suffix in UNPACKERS else data
+                members[base] = unpack(data) if unpack else data
     except DAMAGED as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(
-            f"{name} is damaged or cut short: {text}; delete {path} and fetch it anew"
+            f"{name} is damaged or cut short: {text}; delete {path} and fetch it again"
         ) from error
-    return found
+    return members
 
 
 def _open(path: Path, name: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -73,7 +74,7 @@ def _open(path: Path, name: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
                 if not info.is_dir():
                     yield info.filename, partial(archive.read, info)
     elif name.endswith((".tar", *TAR_SUFFIXES)):
-        # Unpacked as a whole first, or the checksum at the end would never be read.
+        # Unpacked as a whole first, since tarfile would not read the checksum at the end.
         suffix = next((TAR_SUFFIXES[s] for s in TAR_SUFFIXES if name.endswith(s)), "")
         data = path.read_bytes()
         unpacked = UNPACKERS[suffix](data) if suffix else data
@@ -88,6 +89,7 @@ def _open(path: Path, name: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
 def _from_tar(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member)
     data = file.read() if file else b""
+    # A truncated archive may give fewer bytes without an error.
     if len(data) != member.size:
         raise EOFError(f"{member.name} has {len(data)} of {member.size} bytes")
     return data

@@ -1,4 +1,4 @@
-"""What a data set holds: sizes, classes, lengths, bytes and duplicates."""
+"""Audit of a data set: sizes, classes, lengths, bytes and duplicates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ N_COMMON_BYTES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class SplitAudit:
-    """One split in plain values.
+    """Audit of one split in plain values.
 
     Attributes:
         class_counts: samples of each class; empty without labels.
@@ -36,12 +36,12 @@ class SplitAudit:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """A data set in plain values, for a table or JSON.
+    """Audit of a data set in plain values, for a table or JSON.
 
     Attributes:
         exact_across: test samples that equal a train sample.
-        near_across: test samples that duplicate train by the card's rule, the exact ones
-            among them; None where the card says that nobody looks.
+        near_across: test samples that duplicate train by the card's rule, including exact
+            duplicates; None where the card's rule is none.
         rule: the card's duplicate rule.
         n_levels: number of different byte values that occur.
         common_bytes: the most frequent byte values and their share of all bytes.
@@ -63,18 +63,19 @@ class Audit:
 
 
 def audit(name: str) -> Audit:
-    """Return the audit of a data set, which is fetched if need be.
+    """Return the audit of a data set, which is fetched unless it is cached.
 
     Raises:
-        DatasetError: it is unknown, cannot be fetched, or is not what its card says.
+        DatasetError: it is unknown, cannot be fetched, or differs from its card.
     """
     return audit_of(load_dataset(name), load_card(name))
 
 
 def audit_of(dataset: Dataset, card: Card) -> Audit:
     """Return the audit of a loaded data set."""
-    known = set(dataset.train.samples)
+    train_samples = set(dataset.train.samples)
     duplicated = dataset.duplicated
+    # Both splits: the alphabet of a model must hold every byte of test too.
     shares = _byte_shares(dataset)
     common = np.argsort(-shares, kind="stable")[:N_COMMON_BYTES].tolist()
     return Audit(
@@ -86,7 +87,7 @@ def audit_of(dataset: Dataset, card: Card) -> Audit:
         content_sha256=card.identity,
         train=_split_audit(dataset.train, dataset.classes),
         test=_split_audit(dataset.test, dataset.classes),
-        exact_across=sum(sample in known for sample in dataset.test.samples),
+        exact_across=sum(sample in train_samples for sample in dataset.test.samples),
         near_across=None if duplicated is None else int(duplicated.sum()),
         rule=card.duplicates.rule,
         n_levels=int(np.count_nonzero(shares)),
@@ -96,7 +97,9 @@ def audit_of(dataset: Dataset, card: Card) -> Audit:
 
 def _split_audit(split: Split, classes: tuple[str, ...]) -> SplitAudit:
     counts = np.bincount(split.labels, minlength=len(classes)).tolist()
+    # A split may be empty: generators and files can have no train split.
     lengths = [len(sample) for sample in split.samples] or [0]
+    # A sample with two labels cannot be classified rightly every time: it bounds accuracy.
     labels_of: dict[bytes, set[int]] = {}
     for sample, label in zip(split.samples, split.labels.tolist(), strict=False):
         labels_of.setdefault(sample, set()).add(label)
@@ -108,7 +111,9 @@ def _split_audit(split: Split, classes: tuple[str, ...]) -> SplitAudit:
         lengths=(min(lengths), float(np.median(lengths)), max(lengths)),
         repeated=len(split.samples) - len(occurrences),
         conflicting=sum(
-            occurrences[sample] for sample, seen in labels_of.items() if len(seen) > 1
+            occurrences[sample]
+            for sample, labels in labels_of.items()
+            if len(labels) > 1
         ),
     )
 

@@ -1,8 +1,7 @@
-"""A dataset card: what a data set is, whence it comes, the hash it must have."""
+"""Card of a data set: description, source, and the hash of its content."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import tomllib
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-import harness
-from harness.data.dataset import Kind, Pooling
+from harness.data.dataset import Dataset, Kind, Pooling, Split
 from harness.errors import DatasetError
+from harness.folders import builtin_folder
+from harness.suggest import hint
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -34,19 +34,23 @@ Format = Literal[
 ]
 
 
+# A misspelt key must be an error: ignored, it would silently change the data.
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DigitsSource(_Strict):
-    """The digits that scikit-learn carries, split by a seed."""
+    """Source of the digits in scikit-learn's package, split by a seed."""
 
     type: Literal["sklearn_digits"]
     seed: int = 0
 
 
 class GeneratorSource(_Strict):
-    """A process whose probabilities are known; `parameters` are those of the process."""
+    """Source of symbols drawn from a process with known probabilities.
+
+    `parameters` are those of the process.
+    """
 
     type: Literal["generator"]
     process: Literal[
@@ -58,7 +62,7 @@ class GeneratorSource(_Strict):
 
 
 class Quantise(_Strict):
-    """Real values to bytes; values outside are clipped.
+    """Rule that turns real values into bytes; values outside the range are clipped.
 
     linear: round(255 (x - low) / (high - low)).
     mulaw: round(127.5 + 127.5 sign(x) ln(1 + mu |x| / high) / ln(1 + mu)), the companding
@@ -72,13 +76,14 @@ class Quantise(_Strict):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        # Equal ends would divide by zero.
         if self.low >= self.high:
             raise ValueError("low must be below high")
         return self
 
 
 class Shrink(_Strict):
-    """Images made small: the mean of `by` x `by` pixels, then fewer grey levels.
+    """Rule that makes images smaller: means of `by` x `by` pixels, then fewer grey levels.
 
     A pixel becomes floor(floor(sum / by^2) levels / 256): integers, the same everywhere.
     """
@@ -87,13 +92,13 @@ class Shrink(_Strict):
     levels: int = Field(default=256, ge=2, le=256)
 
 
-class Divide(_Strict):
-    """How rows that come in one lot are divided into train and test.
+class SplitRule(_Strict):
+    """Rule that splits rows into train and test where the source has no split.
 
     seeded: stratified by class, drawn with the seed, `n_test` of the card.
     group: all rows of a group (one message in all languages) fall on one side; the share
     `test` of the groups, those of lowest sha256(seed:group), is the test split.
-    head: of one text, the last share `test` of its bytes is the one test sample.
+    head: the last share `test` of the bytes of one text is the only test sample.
     """
 
     rule: Literal["seeded", "group", "head"]
@@ -102,15 +107,15 @@ class Divide(_Strict):
 
 
 class Reading(_Strict):
-    """How the members of the containers become rows.
+    """Rules by which the members of the containers become rows.
 
     Patterns are shell patterns over whole member names ("*" also matches "/").
 
     Attributes:
         train, test: members of each split.
-        members: in place of both, members that `divide` divides.
+        members: in place of both, members whose rows `split` splits.
         label: regular expression over a member's name; group 1 is its label.
-        labels: the only labels kept; empty keeps all.
+        labels: labels to keep; empty keeps all.
         shrink: of single-channel images, to what the card's shape and levels say.
         checksums: sha256 of members by their file name, where the authors publish these.
     """
@@ -121,22 +126,23 @@ class Reading(_Strict):
     members: list[str] = []
     label: str = ""
     labels: list[str] = []
-    divide: Divide | None = None
+    split: SplitRule | None = None
     quantise: Quantise | None = None
     shrink: Shrink | None = None
     checksums: dict[str, Sha256] = {}
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if bool(self.members) != bool(self.divide):
-            raise ValueError("members and divide come together")
+        # Without a rule, members would belong to no split.
+        if bool(self.members) != bool(self.split):
+            raise ValueError("members and split come together")
         if bool(self.members) == bool(self.test):
-            raise ValueError("give test (and train), or members and divide")
+            raise ValueError("give test (and train), or members and split")
         return self
 
 
 class WheelSource(Reading):
-    """Files inside a wheel of the package index."""
+    """Source of files inside a wheel of the package index."""
 
     type: Literal["wheel"]
     package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -145,10 +151,10 @@ class WheelSource(Reading):
 
 
 class RemoteFile(_Strict):
-    """A file at its official address, and the same file below BITPROBE_DATA_MIRROR.
+    """File at its official address, and the same file below BITPROBE_DATA_MIRROR.
 
-    Without a checksum the content hash of the card decides alone. `name` tells the kind of
-    the container where the address does not end in it.
+    Without a checksum, only the content hash of the card verifies it. `name` gives the kind
+    of the container where the address does not end in it.
     """
 
     url: str
@@ -159,21 +165,22 @@ class RemoteFile(_Strict):
 
     @property
     def checksum(self) -> str | None:
-        """The checksum as "sha256:..." or "md5:...", the stronger one first."""
+        """Checksum as "sha256:..." or "md5:..."; SHA-256 where there are both."""
+        # MD5 detects damage, but not a forged file.
         if self.sha256:
             return f"sha256:{self.sha256}"
         return f"md5:{self.md5}" if self.md5 else None
 
 
 class Repacked(_Strict):
-    """A file below BITPROBE_DATA_MIRROR that holds the same content in another container."""
+    """File below BITPROBE_DATA_MIRROR with the same content in another container."""
 
     mirror: str
     sha256: Sha256
 
 
 class FilesSource(Reading):
-    """Containers at official addresses, or the same content repacked in the mirror."""
+    """Source of containers at official addresses, or repacked in the mirror."""
 
     type: Literal["files"]
     files: list[RemoteFile] = Field(min_length=1)
@@ -187,14 +194,14 @@ Source = Annotated[
 
 
 class Duplicates(_Strict):
-    """When a test sample counts as a (near) duplicate of a train sample.
+    """Rule by which a test sample counts as a (near) duplicate of a train sample.
 
     text13: more than half of its word 13-grams occur in train; with fewer than 13 words
     its byte 32-grams; with fewer than 32 bytes, the whole sample.
     exact: the same bytes.
     distance: exact, or the root mean squared difference to the nearest train sample of the
     same length is below `below`.
-    none: not looked for (sources that are random by design, and files).
+    none: no duplicates are searched (sources that are random by design, and files).
     """
 
     rule: Literal["text13", "exact", "distance", "none"]
@@ -208,14 +215,14 @@ class Duplicates(_Strict):
 
 
 class Card(_Strict):
-    """What suites/cards/NAME.toml says.
+    """Content of suites/cards/NAME.toml.
 
     Attributes:
         separator: text that ends each sample in a stream; empty for fixed-size samples.
         levels: number of symbols in use; None is 256.
         pooling: how hidden states are pooled for the layer probe, fixed beforehand.
-        content_sha256: `content_hash` of the parsed data set; empty where nobody could load
-            it yet, and then every file or member has a checksum.
+        content_sha256: `content_hash` of the parsed data set; empty for data that the
+            authors of the card could not load, and then every file or member has a checksum.
     """
 
     name: str
@@ -235,7 +242,7 @@ class Card(_Strict):
 
     @property
     def identity(self) -> str:
-        """What names the content in keys: its hash, or else the hash of the source."""
+        """Name of the content in keys: its hash, or else the hash of the source."""
         source = self.source.model_dump_json()
         return self.content_sha256 or hashlib.sha256(source.encode()).hexdigest()
 
@@ -244,6 +251,7 @@ class Card(_Strict):
         if self.content_sha256:
             return self
         source = self.source
+        # Unverified data would let two machines compare scores of different samples.
         verified = isinstance(source, FilesSource) and (
             bool(source.checksums) or all(file.checksum for file in source.files)
         )
@@ -253,10 +261,8 @@ class Card(_Strict):
 
 
 def cards_folder() -> Path:
-    """Return the folder of the cards: in the installed package, or in the checkout."""
-    package = Path(harness.__file__).resolve().parent
-    installed = package / "suites" / "cards"
-    return installed if installed.is_dir() else package.parent / "suites" / "cards"
+    """Return the folder of the cards."""
+    return builtin_folder("suites") / "cards"
 
 
 def card_names() -> list[str]:
@@ -272,11 +278,12 @@ def load_card(name: str) -> Card:
     """
     names = card_names()
     if name not in names:
-        raise DatasetError(_unknown(name, names))
+        raise DatasetError(f"no data set named {name!r}; {hint(name, names)}")
     path = cards_folder() / f"{name}.toml"
     try:
         card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
+        # One fault at a time: pydantic's later ones often follow from the first.
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DatasetError(
@@ -284,12 +291,30 @@ def load_card(name: str) -> Card:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path} is not a TOML file: {error}") from error
+    # Names are in records, where two cards of one name could not be told apart.
     if card.name != name:
         raise DatasetError(f"{path}: name is {card.name!r}, the file says {name!r}")
     return card
 
 
-def _unknown(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-    return f"no data set named {name!r}; {hint}"
+def dataset_of(
+    card: Card,
+    train: Split,
+    test: Split,
+    *,
+    classes: tuple[str, ...],
+    names: tuple[str, ...] = (),
+) -> Dataset:
+    """Return the data set of two splits, its other attributes as the card states them."""
+    return Dataset(
+        name=card.name,
+        kind=card.kind,
+        classes=classes,
+        train=train,
+        test=test,
+        separator=card.separator.encode(),
+        shape=card.shape,
+        levels=card.levels,
+        pooling=card.pooling,
+        names=names,
+    )

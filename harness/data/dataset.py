@@ -1,4 +1,4 @@
-"""A data set: labelled bytes in two splits, identified by the hash of its content."""
+"""Data set: labelled bytes in two splits, identified by the hash of their content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Samples in order, and their labels.
+    """Split of a data set: samples in order, and their labels.
 
     Attributes:
         samples: n byte strings.
@@ -29,19 +29,19 @@ class Split:
 
     @property
     def n_bytes(self) -> int:
-        """Original bytes: the denominator of every rate."""
+        """Number of original bytes, the denominator of every rate."""
         return sum(map(len, self.samples))
 
     def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Split:
         """Return the samples at `indices`, in that order."""
-        chosen = np.asarray(indices, np.int64)
-        labels = self.labels[chosen] if len(self.labels) else self.labels
-        return Split(samples=tuple(self.samples[i] for i in chosen), labels=labels)
+        rows = np.asarray(indices, np.int64)
+        labels = self.labels[rows] if len(self.labels) else self.labels
+        return Split(samples=tuple(self.samples[i] for i in rows), labels=labels)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Labelled bytes, as a card describes them.
+    """Data set of labelled bytes, as its card describes it.
 
     Attributes:
         classes: names of the labels; empty without labels.
@@ -50,11 +50,11 @@ class Dataset:
         levels: number of symbols in use, 0 .. levels - 1, as the card says; None is 256.
         pooling: of hidden states, as the card fixed it beforehand: the mean over positions,
             or also the means of the four quarters of an image, by original position.
-        names: of the test samples, where they are files; else empty.
+        names: of the test samples where they are files; otherwise empty.
         true_bits: shape (n_test,), -log2 p_true of each test sample of a generator; None
             where the source is not known.
         duplicated: shape (n_test,), whether a test sample is a (near) duplicate of one in
-            the whole train split, by the rule of its kind; None where not looked for.
+            the whole train split, by the rule of its card; None where that rule is none.
     """
 
     name: str
@@ -72,16 +72,18 @@ class Dataset:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether there is something to classify."""
+        """True where samples have at least two classes."""
         return len(self.classes) > 1
 
 
 def content_hash(dataset: Dataset) -> str:
-    """Return the sha256 of all samples and labels, in order, whatever container they had."""
+    """Return the sha256 of all samples and labels in order, independent of containers."""
     digest = hashlib.sha256()
     for split in (dataset.train, dataset.test):
+        # Numbers first, so that a sample cannot move from train to test unnoticed.
         digest.update(f"{len(split.samples)} {len(split.labels)}\n".encode())
         for sample in split.samples:
+            # With its length, so that a byte cannot move to the next sample unnoticed.
             digest.update(len(sample).to_bytes(8, "little") + sample)
         digest.update(
             "".join(f"{dataset.classes[label]}\n" for label in split.labels).encode()
@@ -92,11 +94,12 @@ def content_hash(dataset: Dataset) -> str:
 def subset(
     dataset: Dataset, *, n_train: int | None, n_test: int | None, seed: int
 ) -> Dataset:
-    """Return at most so many samples of each split, stratified and seeded, in seeded order.
+    """Return at most `n_train` and `n_test` samples, stratified, in seeded order.
 
     The order of the whole splits is shuffled too: it is the class-blind order of
     "train" and "test as one stream".
     """
+    # One generator for both splits; other uses of the seed have other second numbers.
     rng = np.random.default_rng([seed, 0])
     train = stratified(dataset.train, n_train, rng)
     test = stratified(dataset.test, n_test, rng)
@@ -122,21 +125,25 @@ def stratified(
     shuffled = rng.permutation(len(split.samples))
     if n is None or n >= len(shuffled):
         return shuffled
+    # Without labels, any subset is in proportion.
     if not len(split.labels):
         return shuffled[:n]
     labels = split.labels[shuffled]
     counts = np.bincount(labels)
     exact = n * counts / counts.sum()
     quota = np.floor(exact).astype(np.int64)
+    # Largest remainder: the sum of the quotas is n, and none is off by a whole sample.
     by_remainder = np.argsort(quota - exact, kind="stable")
     quota[by_remainder[: n - quota.sum()]] += 1
+    # A class without a sample could never be answered; the largest class gives one up.
     for empty in np.flatnonzero((quota == 0) & (counts > 0)):
         if quota.max() > 1:
             quota[quota.argmax()] -= 1
             quota[empty] += 1
+    # The rank of a sample within its class, in shuffled order.
     rank = np.zeros(len(labels), np.int64)
     for label in range(len(counts)):
         members = np.flatnonzero(labels == label)
         rank[members] = np.arange(len(members))
-    chosen: NDArray[np.int64] = shuffled[rank < quota[labels]]
-    return chosen
+    indices: NDArray[np.int64] = shuffled[rank < quota[labels]]
+    return indices

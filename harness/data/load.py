@@ -1,4 +1,4 @@
-"""From the name of a data set to its verified contents."""
+"""Loading of data sets by name, with verified content."""
 
 from __future__ import annotations
 
@@ -14,38 +14,41 @@ from harness.errors import DatasetError
 
 
 def load_dataset(name: str) -> Dataset:
-    """Return a data set whose counts and content are what its card says.
+    """Return a data set with the counts and the content that its card states.
 
-    The first call fetches, verifies and parses it, and finds its duplicates; later calls
+    The first call fetches, verifies and parses it, and searches its duplicates; later calls
     read the parsed arrays from the cache.
 
     Raises:
-        DatasetError: it is unknown, cannot be fetched, or is not what its card says.
+        DatasetError: it is unknown, cannot be fetched, or differs from its card.
     """
     card = load_card(name)
-    if isinstance(card.source, GeneratorSource):  # quicker to make than to read
+    if isinstance(card.source, GeneratorSource):
+        # Quicker to draw than to read from the cache.
         return check_content(read_source(card), card)
     path = cached_path(card)
     if (cached := read_cached(path, card)) is not None:
         return cached
+    # Verified before it is cached: a cached file is trusted later.
     dataset = with_duplicates(check_content(read_source(card), card), card)
     write_cached(path, dataset)
     return dataset
 
 
 def check_content(dataset: Dataset, card: Card) -> Dataset:
-    """Return the data set.
+    """Return the data set, verified against its card.
 
     Raises:
-        DatasetError: its counts or its content hash are not those of the card.
+        DatasetError: its counts or its content hash differ from the card.
     """
-    got = (len(dataset.train.samples), len(dataset.test.samples))
-    if got != (card.n_train, card.n_test):
+    counts = (len(dataset.train.samples), len(dataset.test.samples))
+    if counts != (card.n_train, card.n_test):
         raise DatasetError(
-            f"{card.name}: {got} train and test samples, "
+            f"{card.name}: {counts} train and test samples, "
             f"the card says {(card.n_train, card.n_test)}; delete {cache_folder()} and retry"
         )
-    if not card.content_sha256:  # then every file or member had its checksum
+    # Without a content hash, every file or member had its own checksum.
+    if not card.content_sha256:
         return dataset
     if (digest := content_hash(dataset)) != card.content_sha256:
         raise DatasetError(
@@ -56,7 +59,7 @@ def check_content(dataset: Dataset, card: Card) -> Dataset:
 
 
 def with_duplicates(dataset: Dataset, card: Card) -> Dataset:
-    """Return the data set with the mask of its duplicated test samples, if looked for."""
+    """Return the data set with the mask of its duplicated test samples, unless rule is none."""
     rule = card.duplicates
     if rule.rule == "none":
         return dataset

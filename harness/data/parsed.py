@@ -1,4 +1,4 @@
-"""Parsed data sets in the cache: arrays that a job reads in milliseconds."""
+"""Cache of parsed data sets: arrays that a job reads in milliseconds."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.atomic import write_atomic
-from harness.data.card import Card
+from harness.data.card import Card, dataset_of
 from harness.data.dataset import Dataset, Split
 from harness.data.fetch import cache_folder
-from harness.data.source import described
 from harness.errors import DatasetError
 
-VERSION = 2  # of the layout
+VERSION = 2
+"""Version of the layout of these files."""
 
 
 def cached_path(card: Card) -> Path:
-    """Return where the parsed arrays of a card stand in the cache.
+    """Return the path of a card's parsed arrays in the cache.
 
-    The content is not hashed again when it is read, which every job does: a file of this
-    name is written whole, once the content had the hash that its name says, and zip's own
-    CRC-32 of each array finds damage since.
+    Every job reads this file, so that its content is not hashed again: a file of this name
+    is written whole, after its content had the hash in its name, and zip's own CRC-32 of
+    each array detects later damage.
     """
     rule = card.duplicates
-    how = f"{rule.rule}-{rule.below}" if rule.below else rule.rule
-    return cache_folder() / "parsed" / f"{card.identity}.{how}.v{VERSION}.npz"
+    duplicates = f"{rule.rule}-{rule.below}" if rule.below else rule.rule
+    return cache_folder() / "parsed" / f"{card.identity}.{duplicates}.v{VERSION}.npz"
 
 
 def write_cached(path: Path, dataset: Dataset) -> None:
@@ -47,9 +47,11 @@ def write_cached(path: Path, dataset: Dataset) -> None:
     if dataset.duplicated is not None:
         arrays["duplicated"] = dataset.duplicated
     for name, split in (("train", dataset.train), ("test", dataset.test)):
+        # One array of bytes per split: thousands of small arrays would be slow to read.
         arrays[f"{name}_bytes"] = np.frombuffer(b"".join(split.samples), np.uint8)
         arrays[f"{name}_lengths"] = lengths_of(split.samples)
         arrays[f"{name}_labels"] = split.labels
+    # In memory first: the file must appear whole, which np.savez does not promise.
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     try:
@@ -62,20 +64,22 @@ def write_cached(path: Path, dataset: Dataset) -> None:
 
 
 def read_cached(path: Path, card: Card) -> Dataset | None:
-    """Return the data set that stands at `path`; None if it does not, or is damaged."""
+    """Return the data set in the file `path`; None if it is missing or damaged."""
     if not path.is_file():
         return None
     try:
+        # Without pickle, a damaged or forged cache file cannot run code.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             train, test = (_read_split(arrays, name) for name in ("train", "test"))
             classes, names = (
                 tuple(arrays[name].tolist()) for name in ("classes", "names")
             )
-            found = arrays.get("duplicated")
+            duplicated = arrays.get("duplicated")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # the caller makes it again
-    dataset = described(card, train, test, classes=classes, names=names)
-    return replace(dataset, duplicated=found)
+        # The caller parses the source again and overwrites the file.
+        return None
+    dataset = dataset_of(card, train, test, classes=classes, names=names)
+    return replace(dataset, duplicated=duplicated)
 
 
 def lengths_of(samples: Sequence[bytes]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""What the source of a card gives: containers, members, rows, splits; unchecked."""
+"""Reading of a card's source: containers, members, rows, splits; content unchecked."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ import numpy as np
 from harness.data.archive import read_members
 from harness.data.card import (
     Card,
-    Divide,
     FilesSource,
     GeneratorSource,
     Reading,
+    SplitRule,
     WheelSource,
+    dataset_of,
 )
-from harness.data.dataset import Dataset, Split
-from harness.data.divide import classes_of, divided, split_of
+from harness.data.dataset import Dataset
 from harness.data.fetch import fetch_file, fetch_wheel, mirrored, verify
 from harness.data.formats import parse
 from harness.data.formats.image import shrunk
 from harness.data.formats.rows import Row, Rows
 from harness.data.generators import generate
+from harness.data.splitting import classes_of, split_of, split_rows
 from harness.errors import DatasetError
 
 
 def read_source(card: Card) -> Dataset:
-    """Return what the source of a card gives; its content is not checked yet.
+    """Return the data set read from a card's source; its content is not checked yet.
 
     Raises:
         DatasetError: the source cannot be fetched, verified or parsed.
@@ -41,10 +42,10 @@ def read_source(card: Card) -> Dataset:
     if isinstance(source, WheelSource | FilesSource):
         train, test = _rows(card, source)
     else:
-        rule = Divide(rule="seeded", seed=source.seed)
-        train, test = divided(_digits(), rule, card.n_test, name=card.name)
+        rule = SplitRule(rule="seeded", seed=source.seed)
+        train, test = split_rows(_digits(), rule, card.n_test, name=card.name)
     classes = classes_of(train + test)
-    return described(
+    return dataset_of(
         card,
         split_of(train, classes),
         split_of(test, classes),
@@ -53,35 +54,13 @@ def read_source(card: Card) -> Dataset:
     )
 
 
-def described(
-    card: Card,
-    train: Split,
-    test: Split,
-    *,
-    classes: tuple[str, ...],
-    names: tuple[str, ...] = (),
-) -> Dataset:
-    """Return the splits with all that the card says of them."""
-    return Dataset(
-        name=card.name,
-        kind=card.kind,
-        classes=classes,
-        train=train,
-        test=test,
-        separator=card.separator.encode(),
-        shape=card.shape,
-        levels=card.levels,
-        pooling=card.pooling,
-        names=names,
-    )
-
-
 def _rows(card: Card, source: WheelSource | FilesSource) -> tuple[Rows, Rows]:
+    # All patterns in one pass, since an archive is read whole each time.
     members = _members(source, [*source.train, *source.test, *source.members])
     _check_members(members, source, card.name)
-    if source.divide:
+    if source.split:
         rows = _parsed(members, source, card)
-        return divided(rows, source.divide, card.n_test, name=card.name)
+        return split_rows(rows, source.split, card.n_test, name=card.name)
     train, test = (
         _parsed(_matching(members, patterns), source, card) if patterns else []
         for patterns in (source.train, source.test)
@@ -107,16 +86,17 @@ def _members(
 
 
 def _containers(source: FilesSource) -> list[tuple[Path, str]]:
-    """Return where each container stands, and its name.
+    """Return the path and the name of each container.
 
-    What the mirror holds repacked serves as a whole or not at all.
+    Repacked containers of the mirror are used only if all of them are there.
     """
+    # Half repacked and half original could give a sample twice.
     packs = [(mirrored(pack.mirror), pack) for pack in source.repacked]
-    found = [(path, pack) for path, pack in packs if path]
-    if found and len(found) == len(packs):
-        for path, pack in found:
+    present = [(path, pack) for path, pack in packs if path]
+    if present and len(present) == len(packs):
+        for path, pack in present:
             verify(path, f"sha256:{pack.sha256}", str(path))
-        return [(path, pack.mirror) for path, pack in found]
+        return [(path, pack.mirror) for path, pack in present]
     return [
         (fetch_file(file.url, file.checksum, file.mirror), file.name or file.url)
         for file in source.files
@@ -124,15 +104,18 @@ def _containers(source: FilesSource) -> list[tuple[Path, str]]:
 
 
 def _check_members(members: Mapping[str, bytes], reading: Reading, name: str) -> None:
-    """Raise DatasetError unless every member whose checksum is published has it."""
+    """Raise DatasetError unless members have the checksums that their authors publish."""
+    # Authors publish file names, not paths inside a container.
     by_name = {PurePosixPath(member).name: data for member, data in members.items()}
-    for member, wanted in reading.checksums.items():
+    for member, checksum in reading.checksums.items():
         if member not in by_name:
-            raise DatasetError(f"{name}: {member} is missing from the files fetched")
-        if (got := hashlib.sha256(by_name[member]).hexdigest()) != wanted:
             raise DatasetError(
-                f"{name}: sha256 of {member} is {got}, the card says {wanted}; "
-                "fetch it anew"
+                f"{name}: {member} is missing from the files fetched; correct the card"
+            )
+        if (got := hashlib.sha256(by_name[member]).hexdigest()) != checksum:
+            raise DatasetError(
+                f"{name}: sha256 of {member} is {got}, the card says {checksum}; "
+                "fetch it again"
             )
 
 
@@ -145,7 +128,7 @@ def _matching(members: Mapping[str, bytes], patterns: list[str]) -> dict[str, by
 
 
 def _digits() -> Rows:
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # slow to import, and few cards need it
 
     digits = load_digits()
     pairs = zip(digits.target, digits.data.astype(np.uint8), strict=True)
@@ -155,9 +138,10 @@ def _digits() -> Rows:
 def _generated(card: Card, source: GeneratorSource) -> Dataset:
     shape = (card.n_train + card.n_test, source.length)
     symbols, bits = generate(source.process, source.parameters, shape, source.seed)
+    # One draw for both splits, so that test continues train.
     rows = [Row("", symbols_of_row.tobytes()) for symbols_of_row in symbols]
     train, test = (
         split_of(part, ()) for part in (rows[: card.n_train], rows[card.n_train :])
     )
-    dataset = described(card, train, test, classes=())
+    dataset = dataset_of(card, train, test, classes=())
     return replace(dataset, true_bits=bits[card.n_train :])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from harness.contract.registry import Registry, builtin_folder
+from harness.contract.registry import Registry
 from harness.errors import SpecError, SuiteError
+from harness.folders import builtin_folder
 from harness.planning.specs import (
     FAMILY,
     Configuration,
@@ -123,7 +124,8 @@ class Roster:
         entries = {
             name: entry
             for name, entry in self._registry.entries.items()
-            if Path(entry.origin).resolve().parent != builtin_folder().resolve()
+            if Path(entry.origin).resolve().parent
+            != builtin_folder("plugins").resolve()
         }
         if pattern.partition("(")[0] in entries:
             return self._configurations([pattern])

@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-import harness
 from harness.contract.registry import Registry, load_registry
 from harness.errors import SpecError, SuiteError
+from harness.folders import builtin_folder
 from harness.planning.preregistration import Registration
 from harness.planning.specs import expand, expand_additions
 from harness.planning.suite_errors import first_error
@@ -189,9 +189,7 @@ def suite_size(suite: Suite) -> dict[str, int]:
 
 def suites_folder() -> Path:
     """Return the folder of the suites that come with bitprobe."""
-    package = Path(harness.__file__).parent
-    inside = package / "suites"
-    return inside if inside.is_dir() else package.parent / "suites"
+    return builtin_folder("suites")
 
 
 def suite_names() -> list[str]:

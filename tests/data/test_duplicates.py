@@ -111,5 +111,5 @@ def test_an_image_a_little_brighter_is_a_duplicate_below_the_threshold():
 
 
 def test_a_rule_of_none_has_no_mask():
-    with pytest.raises(DatasetError, match="not looked for"):
+    with pytest.raises(DatasetError, match="rule is none"):
         near_duplicates([], [], Duplicates(rule="none"))

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from harness import CodingError
-from harness.contract.compressor import Codec, shared_length, varint
+from harness.contract.codes import shared_length, varint
+from harness.contract.compressor import Codec
 from harness.contract.registry import load_registry
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""File formats: members of containers to rows of (label, sample)."""
+"""File formats: parsers of members of containers into rows of (label, sample)."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ def parse(members: Mapping[str, bytes], reading: Reading, *, name: str) -> Rows:
     """Return the rows of all members, in the order of the members' names.
 
     Raises:
-        DatasetError: there is nothing to parse, or a member has not this format.
+        DatasetError: there is nothing to parse, or a member has another format.
     """
+    # Sorted: the order of rows must not depend on the order inside an archive.
     ordered = {member: members[member] for member in sorted(members)}
     rows = PARSERS[reading.format](ordered, reading)
     if reading.labels:

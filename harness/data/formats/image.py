@@ -1,4 +1,4 @@
-"""Image formats: one byte per pixel and channel, row by row."""
+"""Image formats, parsed to one byte per pixel and channel, row by row."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def parse_idx(members: Mapping[str, bytes], _: Reading) -> Rows:
         DatasetError: a header is not idx, or sizes do not agree.
     """
     arrays = {name: _idx_array(name, data) for name, data in members.items()}
+    # Labels have one dimension, images have more; file names vary between mirrors.
     images = [array for array in arrays.values() if array.ndim > 1]
     labels = [array for array in arrays.values() if array.ndim == 1]
     if (len(images), len(labels)) != (1, 1) or len(images[0]) != len(labels[0]):
@@ -64,7 +65,7 @@ def parse_cifar_binary(members: Mapping[str, bytes], _: Reading) -> Rows:
     rows: Rows = []
     for name, data in members.items():
         if not data or len(data) % (1 + 3 * CIFAR_PIXELS):
-            raise DatasetError(f"{name}: {len(data)} bytes are no CIFAR-10 records")
+            raise DatasetError(f"{name}: {len(data)} bytes are not CIFAR-10 records")
         records = np.frombuffer(data, np.uint8).reshape(-1, 1 + 3 * CIFAR_PIXELS)
         if records[:, 0].max() >= len(CIFAR_CLASSES):
             raise DatasetError(f"{name}: label {records[:, 0].max()} is above 9")
@@ -88,10 +89,12 @@ def shrunk(rows: Rows, shape: tuple[int, ...] | None, shrink: Shrink) -> Rows:
             f"shrink makes images of height x width, the card has {shape}"
         )
     (height, width), by = shape, shrink.by
-    wanted = height * width * by**2
-    wrong = [len(row.sample) for row in rows if len(row.sample) != wanted]
+    n_pixels = height * width * by**2
+    wrong = [len(row.sample) for row in rows if len(row.sample) != n_pixels]
     if wrong:
-        raise DatasetError(f"an image has {wrong[0]} pixels, shrink needs {wanted}")
+        raise DatasetError(
+            f"an image has {wrong[0]} pixels, shrink needs {n_pixels}; correct the card"
+        )
     pixels = np.frombuffer(b"".join(row.sample for row in rows), np.uint8)
     blocks = pixels.reshape(len(rows), height, by, width, by)
     means = blocks.sum(axis=(2, 4), dtype=np.int64) // by**2  # (n, height, width)
@@ -103,13 +106,14 @@ def shrunk(rows: Rows, shape: tuple[int, ...] | None, shrink: Shrink) -> Rows:
 
 
 def _idx_array(name: str, data: bytes) -> Bytes:
+    # Magic number: two zeros, type 8 (unsigned byte), number of dimensions.
     if len(data) < 8 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 3:
         raise DatasetError(f"{name}: not an idx file of bytes: {data[:4]!r}")
     start = 4 + 4 * data[3]
     sizes = np.frombuffer(data[4:start], ">u4").astype(np.int64)
-    wanted = int(sizes.prod())
-    if len(data) - start != wanted:
+    n_bytes = int(sizes.prod())
+    if len(data) - start != n_bytes:
         raise DatasetError(
-            f"{name}: {len(data) - start} bytes, its header says {wanted}"
+            f"{name}: {len(data) - start} bytes, its header says {n_bytes}; fetch it again"
         )
-    return np.frombuffer(data, np.uint8, wanted, start).reshape(sizes)
+    return np.frombuffer(data, np.uint8, n_bytes, start).reshape(sizes)

@@ -1,4 +1,4 @@
-"""A row of a data set, and what all formats share."""
+"""Rows of a data set, with labels from file names and quantisation for all formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.errors import DatasetError
 
 
 class Row(NamedTuple):
-    """One sample: its label, its bytes, and what must stay together with it in a split."""
+    """Sample with its label, and the group that a split must not separate."""
 
     label: str
     sample: bytes
@@ -24,7 +24,7 @@ Rows = list[Row]
 
 
 def label_of(member: str, reading: Reading) -> str:
-    """Return the label that the card's pattern finds in a member's name; "" without one.
+    """Return the label in a member's name by the card's pattern; "" without a pattern.
 
     Raises:
         DatasetError: the pattern does not match.
@@ -39,16 +39,17 @@ def label_of(member: str, reading: Reading) -> str:
 
 
 def quantised(values: NDArray[np.float64], rule: Quantise | None) -> bytes:
-    """Return one byte per value, by the rule that the card states.
+    """Return one byte per value, by the rule of the card.
 
     Raises:
-        DatasetError: the card states none.
+        DatasetError: the card has no rule.
     """
     if rule is None:
         raise DatasetError("this format needs [source.quantise]; add it to the card")
     if rule.rule == "linear":
         scaled = 255 * (values - rule.low) / (rule.high - rule.low)
     else:
-        loud = np.log1p(rule.mu * np.abs(values) / rule.high) / np.log1p(rule.mu)
-        scaled = 127.5 + 127.5 * np.sign(values) * loud
+        loudness = np.log1p(rule.mu * np.abs(values) / rule.high) / np.log1p(rule.mu)
+        scaled = 127.5 + 127.5 * np.sign(values) * loudness
+    # rint rounds halves to even, the same on every machine.
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8).tobytes()

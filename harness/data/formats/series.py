@@ -1,4 +1,4 @@
-"""Series: recordings and sensor readings, quantised to one byte per value."""
+"""Formats of series: recordings and sensor readings, quantised to one byte per value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parse_wav(members: Mapping[str, bytes], reading: Reading) -> Rows:
     """Parse recordings of one channel and 16 bits, labelled by their names.
 
     Raises:
-        DatasetError: a file is not such a recording, or is cut short.
+        DatasetError: a file is not such a recording, or is truncated.
     """
     rows = []
     for name, data in members.items():
@@ -31,15 +31,15 @@ def parse_wav(members: Mapping[str, bytes], reading: Reading) -> Rows:
 def parse_ts(members: Mapping[str, bytes], reading: Reading) -> Rows:
     """Parse sktime's .ts files: after @data a line per series, channels and class by ":".
 
-    Channels of equal length are interleaved: all values of a moment stand together.
+    Channels of equal length are interleaved: values of one time are adjacent.
 
     Raises:
         DatasetError: there is no @data, or a line is not of this form.
     """
     rows: Rows = []
     for name, data in members.items():
-        _, found, body = data.decode("utf-8-sig", "replace").partition("@data")
-        if not found:
+        _, marker, body = data.decode("utf-8-sig", "replace").partition("@data")
+        if not marker:
             raise DatasetError(f"{name}: not a .ts file: it has no @data")
         for line in body.strip().splitlines():
             *channels, label = line.strip().split(":")
@@ -49,6 +49,7 @@ def parse_ts(members: Mapping[str, bytes], reading: Reading) -> Rows:
                 raise DatasetError(f"{name}: bad series {line[:40]!r}") from error
             if values.ndim != 2 or not np.isfinite(values).all():
                 raise DatasetError(f"{name}: bad series {line[:40]!r}")
+            # (channels, time) -> time first.
             rows.append(Row(label, quantised(values.T.ravel(), reading.quantise)))
     return rows
 
@@ -58,6 +59,7 @@ def _wav_values(name: str, data: bytes) -> NDArray[np.float64]:
         with wave.open(io.BytesIO(data)) as file:
             kind = (file.getnchannels(), file.getsampwidth(), file.getcomptype())
             frames = file.readframes(file.getnframes())
+            # wave returns fewer frames, without an error, from a truncated file.
             whole = len(frames) == 2 * file.getnframes()
     except (wave.Error, EOFError) as error:
         raise DatasetError(f"{name} is not a wav file: {error}") from error

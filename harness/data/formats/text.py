@@ -1,4 +1,4 @@
-"""Text formats. Bytes of a text stay as they are: nothing is decoded, cased or stripped."""
+"""Text formats. Bytes of a text are unchanged: not decoded, cased or stripped."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def parse_orange_tab(members: Mapping[str, bytes], _: Reading) -> Rows:
     """Parse Orange .tab files: a class column, a text column, quoted as csv needs it.
 
     Raises:
-        DatasetError: the header is not Orange's, or a row has not two columns.
+        DatasetError: the header is not Orange's, or a row lacks its two columns.
     """
     rows: Rows = []
     for name, data in members.items():
@@ -75,7 +75,7 @@ def parse_ag_news_csv(members: Mapping[str, bytes], _: Reading) -> Rows:
     """Parse quoted rows of class (1 to 4), title, description: "title description".
 
     Raises:
-        DatasetError: a row has not three columns.
+        DatasetError: a row does not have three columns.
     """
     return [
         Row(columns[0], f"{columns[1]} {columns[2]}".encode())
@@ -92,11 +92,13 @@ def parse_peptide_csv(members: Mapping[str, bytes], _: Reading) -> Rows:
     rows: Rows = []
     for name, data in members.items():
         head, _newline, body = data.partition(b"\n")
+        # Replaced, not refused: a wrong header is reported below with its text.
         fields = head.decode("utf-8", "replace").strip().split(",")
         if len(fields) < 3 or not fields[0].isdigit():
             raise DatasetError(f"{name}: not a table of modlamp: {head[:40]!r}")
         classes = fields[2:]  # after the numbers of rows and columns
         for sequence, number in _csv_rows({name: body}, 2, strict=False):
+            # int() would also take -1, which names the last class.
             if number.strip() not in map(str, range(len(classes))):
                 raise DatasetError(f"{name}: no class {number!r} in {classes}")
             rows.append(Row(classes[int(number)], sequence.strip().encode()))
@@ -109,6 +111,7 @@ def _by_line(
     rows: Rows = []
     for name, data in members.items():
         lines = data.split(b"\n")
+        # A newline at the end ends the last row; it does not begin another.
         if not lines[-1]:
             lines.pop()
         for number, line in enumerate(lines, 1):

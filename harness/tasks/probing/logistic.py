@@ -1,6 +1,6 @@
-"""Logistic regression on standardised features, its strength chosen on validation.
+"""Linear probe: logistic regression on standardised features, C chosen on validation.
 
-The probe of SCIENCE, section 2. The L2-penalised multinomial model is scikit-learn's; C,
+The method is in docs/method.md. The L2-penalised multinomial model is scikit-learn's; C,
 the inverse of the penalty, is one of three fixed values.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,45 +18,35 @@ from harness.records.score import COMMON_DIMENSION
 from harness.statistics import accuracy as stats
 from harness.tasks.classify import tied_credit
 
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 STRENGTHS = (0.01, 0.3, 10.0)
-"""The values of C, from the strongest penalty to the weakest."""
+"""Values of C, from the strongest penalty to the weakest."""
 FIXED_STRENGTH = STRENGTHS[1]
-"""The C where there are too few labels to choose one."""
+"""Value of C where there are too few labels to choose it."""
 VALIDATION_SHARE = 0.2
 MAX_ITERATIONS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scaler:
-    """What `standardise` takes off and divides by: center and scale, both (d,)."""
-
-    center: Floats
-    scale: Floats
-
-    def apply(self, features: Floats) -> Floats:
-        """Return features with mean 0 and deviation 1 on what the scaler was made from."""
-        scaled: Floats = (features - self.center) / self.scale
-        return scaled
-
-
-@dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A fitted linear classifier.
+    """Fitted linear classifier.
 
     Attributes:
         scaler: applied to features first.
         weights: shape (d, n_classes); 0 for a class without a label.
         offsets: shape (n_classes,); -inf for a class without a label.
-        strength: the C chosen.
-        validation: balanced accuracy on the validation part with that C; nan where the
-            labels are too few to set a part aside.
+        strength: value of C.
+        validation: balanced accuracy on the validation part with that C; nan where there
+            are too few labels for a validation part.
         converged: whether the last fit ended before MAX_ITERATIONS.
     """
 
-    scaler: Scaler
+    scaler: StandardScaler
     weights: Floats
     offsets: Floats
     strength: float
@@ -64,19 +55,19 @@ class Probe:
 
     def logits(self, features: Floats) -> Floats:
         """Return log p of each class up to a constant per row, shape (n, n_classes)."""
-        scores: Floats = self.scaler.apply(features) @ self.weights + self.offsets
+        scores: Floats = self.scaler.transform(features) @ self.weights + self.offsets
         return scores
 
     def credit(self, features: Floats) -> Floats:
-        """Return the share of the answer that each class gets: argmax, ties share."""
+        """Return the share of each class in the answer: argmax, ties share equally."""
         return tied_credit(-self.logits(features))
 
 
 def fit_probe(features: Floats, labels: Labels, n_classes: int, seed: int) -> Probe:
-    """Return the probe whose C does best on a validation part, fitted on all of train.
+    """Return the probe with the best C on a validation part, fitted on all of train.
 
-    The part is a fifth of each class, seeded; the measure is balanced accuracy, and of
-    equal values of C the strongest penalty wins.
+    The part is a seeded fifth of each class; the measure is balanced accuracy, and in a tie
+    the strongest penalty wins.
 
     Args:
         features: shape (n, d).
@@ -88,15 +79,18 @@ def fit_probe(features: Floats, labels: Labels, n_classes: int, seed: int) -> Pr
         DatasetError: there is no feature, no sample, or a value that is not finite.
     """
     check_features(features, labels)
-    held = validation_part(labels, np.random.default_rng([seed, 5]))
-    if not held.any():
+    is_validation = validation_part(labels, np.random.default_rng([seed, 5]))
+    if not is_validation.any():
         return fit_logistic(features, labels, n_classes, FIXED_STRENGTH)
     values = []
     for strength in STRENGTHS:
-        probe = fit_logistic(features[~held], labels[~held], n_classes, strength)
-        table = stats.confusion(labels[held], probe.credit(features[held]))
+        probe = fit_logistic(
+            features[~is_validation], labels[~is_validation], n_classes, strength
+        )
+        credit = probe.credit(features[is_validation])
+        table = stats.confusion(labels[is_validation], credit)
         values.append(stats.balanced_accuracy_of(table))
-    best = int(np.argmax(values))
+    best = int(np.argmax(values))  # the first of equal values: the strongest penalty
     fitted = fit_logistic(features, labels, n_classes, STRENGTHS[best])
     return replace(fitted, validation=values[best])
 
@@ -106,7 +100,7 @@ def fit_logistic(
     labels: Labels,
     n_classes: int,
     strength: float,
-    scaler: Scaler | None = None,
+    scaler: StandardScaler | None = None,
 ) -> Probe:
     """Return the probe for one value of C.
 
@@ -115,7 +109,7 @@ def fit_logistic(
         labels: shape (n,), below n_classes; classes may be missing.
         n_classes: number of classes.
         strength: C.
-        scaler: of more features than those with a label; without, made from `features`.
+        scaler: of more features than those with a label; None standardises `features`.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -123,21 +117,21 @@ def fit_logistic(
     scaler = scaler or standardise(features)
     weights = np.zeros((features.shape[1], n_classes))
     offsets = np.full(n_classes, -np.inf)
-    seen = np.unique(labels)
-    offsets[seen] = 0.0
-    if len(seen) == 1:  # nothing to tell apart: always this class
+    present = np.unique(labels)
+    offsets[present] = 0.0
+    if len(present) == 1:  # scikit-learn fits no single class; the answer is that class
         return Probe(scaler=scaler, weights=weights, offsets=offsets, strength=strength)
     model = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS)
     with warnings.catch_warnings():
         # Reported by `converged` instead.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # One label per class is what a few-label accuracy asks for.
+        # A few-label accuracy has one label per class on purpose.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        model.fit(scaler.apply(features), labels)
-    # Of two classes scikit-learn gives the log odds of the second.
-    told = seen[1:] if len(seen) == 2 else seen
-    weights[:, told] = model.coef_.T
-    offsets[told] = model.intercept_
+        model.fit(scaler.transform(features), labels)
+    # With two classes, scikit-learn has only the log odds of the second.
+    columns = present[1:] if len(present) == 2 else present
+    weights[:, columns] = model.coef_.T
+    offsets[columns] = model.intercept_
     return Probe(
         scaler=scaler,
         weights=weights,
@@ -148,7 +142,7 @@ def fit_logistic(
 
 
 def check_features(features: Floats, labels: Labels) -> None:
-    """Raise DatasetError where there is nothing that a probe could be fitted on."""
+    """Raise DatasetError unless a probe can be fitted on these features."""
     if features.ndim != 2 or len(features) != len(labels) or not features.size:
         raise DatasetError(
             f"features of shape {features.shape} for {len(labels)} labels; a probe "
@@ -156,43 +150,42 @@ def check_features(features: Floats, labels: Labels) -> None:
         )
     if not np.isfinite(features).all():
         raise DatasetError(
-            "a feature is not finite; look at the code lengths or states it is made from"
+            "a feature is not finite; check the code lengths or states it is computed from"
         )
 
 
 def validation_part(labels: Labels, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return which samples are set aside: a fifth of each class, drawn at random.
+    """Return the mask of the validation part: a fifth of each class, drawn at random.
 
-    A class of one or two samples gives none.
+    A class of one or two samples has no part in it.
     """
-    held = np.zeros(len(labels), np.bool_)
+    mask = np.zeros(len(labels), np.bool_)
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
-        held[members[: round(VALIDATION_SHARE * len(members))]] = True
-    return held
+        mask[members[: round(VALIDATION_SHARE * len(members))]] = True
+    return mask
 
 
-def standardise(features: Floats) -> Scaler:
-    """Return the scaler of these features; one that does not vary is left at 0."""
-    center = features.mean(axis=0)
-    scale = features.std(axis=0)
-    constant = scale <= 1e-12 * np.maximum(np.abs(center), 1)
-    return Scaler(center=center, scale=np.where(constant, 1.0, scale))
+def standardise(features: Floats) -> StandardScaler:
+    """Return the scaler of features to mean 0 and deviation 1; constant features become 0."""
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler().fit(features)
 
 
 def common_dimension(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     """Return both projected on the first 64 principal components of standardised train.
 
-    Features of any model become comparable in number. At most 64 columns come back, fewer
-    where train has fewer samples.
+    Models with different numbers of features become comparable. There are at most 64
+    columns, fewer where train has fewer samples.
     """
     scaler = standardise(train)
-    scaled = scaler.apply(train)
+    scaled = scaler.transform(train)
     _, values, axes = np.linalg.svd(scaled, full_matrices=False)
-    kept = values > 1e-9 * values.max(initial=0.0)
-    kept[:1] = True  # constant features leave one column, of zeros
-    axes = axes[kept][:COMMON_DIMENSION]
-    # The sign of an axis is arbitrary: let its largest entry be positive.
+    has_variance = values > 1e-9 * values.max(initial=0.0)
+    has_variance[:1] = True  # constant features leave one column, of zeros
+    axes = axes[has_variance][:COMMON_DIMENSION]
+    # The sign of an axis is arbitrary: make its largest entry positive.
     largest = np.abs(axes).argmax(axis=1)
     axes = axes * np.sign(axes[np.arange(len(axes)), largest])[:, None]
-    return scaled @ axes.T, scaler.apply(test) @ axes.T
+    return scaled @ axes.T, scaler.transform(test) @ axes.T

@@ -1,4 +1,4 @@
-"""Scores of a linear probe on features of any origin."""
+"""Scores of linear probes on features: accuracy, label code length, few labels, control."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ N_DRAWS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Features that a probe reads.
+    """Features of one readout, with their labels.
 
     Attributes:
         train: shape (n_train, d).
         labels: shape (n_train,), of the rows of `train`.
         test: shape (n_test, d), of the test split in its order.
-        state: what the compressor knew when it gave these features.
-        route: how conditional codes behind them were realised; "" without.
+        state: of the compressor that gave these features.
+        route: of the conditional codes behind them; "" where there are none.
         variant: qualifiers of all scores.
     """
 
@@ -57,12 +57,12 @@ def probe_scores(
 ) -> tuple[list[Score], dict[str, NDArray[Any]]]:
     """Return the scores of the probe, and its answers.
 
-    Class scores of the probe and its balanced accuracy on the validation part; class
-    scores in the common dimension of 64 where there are more features. The test split is
-    used once by each.
+    They are class scores of the probe, its balanced accuracy on the validation part, and
+    class scores in the common dimension of 64 where there are more features.
+    Each of them uses the test split once.
 
     Args:
-        dataset: data set of which the test split is classified.
+        dataset: its test split is classified.
         features: of its samples.
         seed: of every draw and interval.
         extras: also the control with permuted labels, the label code length and the
@@ -76,6 +76,7 @@ def probe_scores(
     credit = probe.credit(features.test)
     scores = _probed(dataset, features, probe, credit, seed=seed)
     reduced = _reduced(features)
+    # The same object where there was nothing to reduce: its scores would be the same.
     if reduced is not features:
         small = fit_probe(reduced.train, reduced.labels, n_classes, seed)
         answers = small.credit(reduced.test)
@@ -101,6 +102,7 @@ def label_code_scores(
         state=features.state,
         n=len(labels),
     )
+    # By train labels alone: the test split stays unused.
     bits = label_bits(features.train, labels, len(dataset.classes), seed)
     return [
         score(
@@ -120,13 +122,14 @@ def label_code_scores(
 def few_label_scores(dataset: Dataset, features: Features, *, seed: int) -> list[Score]:
     """Return balanced accuracy from 1, 5, 10 and 50 labels per class, mean over draws.
 
-    A class with fewer labels gives all it has; a count that no class has is left out. C is
-    fixed: there are too few labels to choose it.
+    All labels of a class with fewer are used; a count above every class is omitted. C is
+    fixed, since there are too few labels to choose it.
     """
     labels = features.labels
     sizes = np.bincount(labels, minlength=len(dataset.classes))
     scores = []
     for per_class in LABELS_PER_CLASS:
+        # No class could give so many.
         if per_class > sizes.max():
             continue
         values = [
@@ -153,12 +156,13 @@ def _few_label_accuracy(
 ) -> float:
     labels = features.labels
     shuffled = rng.permutation(len(labels))
-    indices = np.concatenate(
+    rows = np.concatenate(
         [shuffled[labels[shuffled] == c][:per_class] for c in np.unique(labels)]
     )
+    # Standardised by all of train: features, unlike labels, are not scarce here.
     probe = fit_logistic(
-        features.train[indices],
-        labels[indices],
+        features.train[rows],
+        labels[rows],
         len(dataset.classes),
         FIXED_STRENGTH,
         standardise(features.train),
@@ -169,10 +173,11 @@ def _few_label_accuracy(
 def permuted_score(dataset: Dataset, features: Features, *, seed: int) -> Score:
     """Return the control: the same probe, fitted on permuted train labels.
 
-    It should be at chance, 1 / n_classes; Zhang et al. 2017, "Understanding deep learning
-    requires rethinking generalization", for the idea.
+    It should be at chance, 1 / n_classes (Zhang et al. 2017, "Understanding deep learning
+    requires rethinking generalization").
     """
     rng = np.random.default_rng([seed, 8])
+    # Class counts stay, so that only the relation to features is lost.
     shuffled = rng.permutation(features.labels)
     probe = fit_probe(features.train, shuffled, len(dataset.classes), seed)
     value = _balanced_accuracy(dataset, probe.credit(features.test))
@@ -201,6 +206,7 @@ def _probed(
         scores.append(replace(validation, note=f"C={probe.strength:g}"))
     if probe.converged:
         return scores
+    # A probe that has not converged is weaker than it could be: every score tells.
     stopped = f"probe stopped at {MAX_ITERATIONS} iterations"
     return [
         replace(score, note=f"{score.note}; {stopped}" if score.note else stopped)
@@ -209,7 +215,7 @@ def _probed(
 
 
 def _reduced(features: Features) -> Features:
-    """Return the features in the common dimension, or themselves where they fit in it."""
+    """Return the features in the common dimension, unchanged if they have no more columns."""
     if features.train.shape[1] <= COMMON_DIMENSION:
         return features
     train, test = common_dimension(features.train, features.test)

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from harness.data.card import Divide
-from harness.data.divide import classes_of, divided, split_of
+from harness.data.card import SplitRule
 from harness.data.formats.rows import Row
+from harness.data.splitting import classes_of, split_of, split_rows
 from harness.errors import DatasetError
 
 ROWS = [Row("ab"[i % 4 == 0], b"%d" % i, f"message {i // 5}") for i in range(400)]
 
 
 def parts(**rule: object) -> tuple[list[Row], list[Row]]:
-    return divided(ROWS, Divide(**rule), 100, name="x")
+    return split_rows(ROWS, SplitRule(**rule), 100, name="x")
 
 
 @pytest.mark.parametrize("rule", ["seeded", "group"])
@@ -40,15 +40,15 @@ def test_a_group_is_never_on_both_sides():
 
 def test_the_head_of_a_text_is_train_and_its_tail_test():
     text = bytes(range(100))
-    rule = Divide(rule="head", test=0.1)
-    train, test = divided([Row("", text)], rule, 1, name="x")
+    rule = SplitRule(rule="head", test=0.1)
+    train, test = split_rows([Row("", text)], rule, 1, name="x")
     assert train[0].sample + test[0].sample == text
     assert len(test[0].sample) == 10
 
 
 def test_too_few_or_too_many_rows_are_refused():
     with pytest.raises(DatasetError, match="400 rows, the card wants 400"):
-        divided(ROWS, Divide(rule="seeded"), 400, name="x")
+        split_rows(ROWS, SplitRule(rule="seeded"), 400, name="x")
     with pytest.raises(DatasetError, match="one text, got 400"):
         parts(rule="head")
 

@@ -1,4 +1,4 @@
-"""Rows in one lot to train and test, by the rule of a card."""
+"""Splits of rows into train and test, by the rule of a card."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import hashlib
 
 import numpy as np
 
-from harness.data.card import Divide
+from harness.data.card import SplitRule
 from harness.data.dataset import Split, stratified
 from harness.data.formats.rows import Row, Rows
 from harness.errors import DatasetError
 
 
-def divided(rows: Rows, rule: Divide, n_test: int, *, name: str) -> tuple[Rows, Rows]:
+def split_rows(
+    rows: Rows, rule: SplitRule, n_test: int, *, name: str
+) -> tuple[Rows, Rows]:
     """Return the rows of train and of test, each in the order given.
 
     Raises:
@@ -28,7 +30,7 @@ def divided(rows: Rows, rule: Divide, n_test: int, *, name: str) -> tuple[Rows, 
 
 
 def split_of(rows: Rows, classes: tuple[str, ...]) -> Split:
-    """Return samples and labels of rows; without classes there are no labels."""
+    """Return the samples and labels of rows; no labels where there are no classes."""
     index = {label: i for i, label in enumerate(classes)}
     labels = np.array([index[row.label] for row in rows] if classes else [], np.int64)
     return Split(samples=tuple(row.sample for row in rows), labels=labels)
@@ -37,31 +39,38 @@ def split_of(rows: Rows, classes: tuple[str, ...]) -> Split:
 def classes_of(rows: Rows) -> tuple[str, ...]:
     """Return the labels that occur, sorted; none if all are empty."""
     labels = {row.label for row in rows}
+    # Sorted, since the index of a class must not depend on the order of rows.
     return () if labels == {""} else tuple(sorted(labels))
 
 
 def _seeded(rows: Rows, seed: int, n_test: int, name: str) -> tuple[Rows, Rows]:
     if n_test >= len(rows):
-        raise DatasetError(f"{name}: {len(rows)} rows, the card wants {n_test} as test")
+        raise DatasetError(
+            f"{name}: {len(rows)} rows, the card wants {n_test} as test; correct n_test"
+        )
     whole = split_of(rows, classes_of(rows))
-    chosen = set(stratified(whole, n_test, np.random.default_rng(seed)).tolist())
-    train = [row for i, row in enumerate(rows) if i not in chosen]
-    return train, [rows[i] for i in sorted(chosen)]
+    test_indices = set(stratified(whole, n_test, np.random.default_rng(seed)).tolist())
+    train = [row for i, row in enumerate(rows) if i not in test_indices]
+    return train, [rows[i] for i in sorted(test_indices)]
 
 
-def _by_group(rows: Rows, rule: Divide) -> tuple[Rows, Rows]:
+def _by_group(rows: Rows, rule: SplitRule) -> tuple[Rows, Rows]:
     def rank(group: str) -> bytes:
+        # A hash, not a generator: a new group does not reorder the others.
         return hashlib.sha256(f"{rule.seed}:{group}".encode()).digest()
 
     groups = sorted({row.group for row in rows}, key=rank)
-    chosen = set(groups[: round(rule.test * len(groups))])
-    train = [row for row in rows if row.group not in chosen]
-    return train, [row for row in rows if row.group in chosen]
+    test_groups = set(groups[: round(rule.test * len(groups))])
+    train = [row for row in rows if row.group not in test_groups]
+    return train, [row for row in rows if row.group in test_groups]
 
 
-def _head_and_tail(rows: Rows, rule: Divide, name: str) -> tuple[Rows, Rows]:
+def _head_and_tail(rows: Rows, rule: SplitRule, name: str) -> tuple[Rows, Rows]:
     if len(rows) != 1:
-        raise DatasetError(f"{name}: head divides one text, got {len(rows)}")
+        raise DatasetError(
+            f"{name}: the rule head splits one text, got {len(rows)}; correct the card"
+        )
     text = rows[0].sample
+    # Test at the end, so that train is what a reader has read before it.
     cut = len(text) - round(rule.test * len(text))
     return [Row("", text[:cut])], [Row("", text[cut:])]
