@@ -15,10 +15,11 @@ import pytest
 from harness import START, SpecError, Stepwise
 from harness.conformance import check_all
 from harness.contract import artifact, coding
-from harness.contract.registry import builtin_folder, load_plugin
+from harness.contract.registry import load_plugin
+from harness.folders import builtin_folder
 
 TOTAL, ONE = 1 << 24, 1 << 15
-PATH = builtin_folder() / "byte_recurrence"
+PATH = builtin_folder("plugins") / "byte_recurrence"
 KIND: Any = load_plugin(PATH)[0].kind
 BASE = f"{KIND.__module__.split('.')[0]}._recurrent"
 ENGINE = import_module(f"{BASE}.engine")

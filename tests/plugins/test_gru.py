@@ -15,12 +15,13 @@ import pytest
 from harness import START, SpecError, Stepwise
 from harness.conformance import check_all, run_checks
 from harness.contract import artifact, coding
-from harness.contract.registry import builtin_folder, load_plugin
+from harness.contract.registry import load_plugin
 from harness.data.load import load_dataset
+from harness.folders import builtin_folder
 
 TOTAL = 1 << 24
-BYTE: Any = load_plugin(builtin_folder() / "byte_gru")[0].kind
-PIXEL: Any = load_plugin(builtin_folder() / "pixel_gru")[0].kind
+BYTE: Any = load_plugin(builtin_folder("plugins") / "byte_gru")[0].kind
+PIXEL: Any = load_plugin(builtin_folder("plugins") / "pixel_gru")[0].kind
 ENGINE = import_module(f"{PIXEL.__module__.split('.')[0]}._recurrent.engine")
 TEXT = Path(argparse.__file__).read_bytes()
 SHAPE, N_PIXELS = (7, 6), 42
@@ -289,7 +290,13 @@ def test_fresh_processes_decode_by_the_same_rows(
     (tmp_path / "code").write_bytes(code)
     threads = {f"{name}_NUM_THREADS": n_threads for name in ("OMP", "OPENBLAS")}
     answer = subprocess.run(
-        [sys.executable, "-c", CHILD, str(builtin_folder() / "pixel_gru"), tmp_path],
+        [
+            sys.executable,
+            "-c",
+            CHILD,
+            str(builtin_folder("plugins") / "pixel_gru"),
+            tmp_path,
+        ],
         env={**os.environ, **threads, **kernels},
         capture_output=True,
         text=True,

@@ -12,14 +12,15 @@ from harness import SpecError
 from harness.conformance import check_all
 from harness.contract import coding
 from harness.contract.compressor import spec_of
-from harness.contract.registry import builtin_folder, load_plugin, load_registry
+from harness.contract.registry import load_plugin, load_registry
+from harness.folders import builtin_folder
 from harness.planning.plan import Selection, plan
 from harness.planning.suite import Suite
 
 SIDE, LEVELS = 6, 5
 N_PIXELS = SIDE * SIDE
 KINDS = {
-    name: load_plugin(builtin_folder() / name)[0].kind
+    name: load_plugin(builtin_folder("plugins") / name)[0].kind
     for name in ("pixel_transformer", "pixel_mlp", "pixel_mixture")
 }
 PACKAGE = KINDS["pixel_mlp"].__module__.partition(".")[0]

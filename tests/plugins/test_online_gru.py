@@ -15,9 +15,10 @@ import pytest
 from harness import START, SpecError
 from harness.conformance import check_all
 from harness.contract import artifact, coding
-from harness.contract.registry import builtin_folder, load_plugin
+from harness.contract.registry import load_plugin
+from harness.folders import builtin_folder
 
-PATH = builtin_folder() / "online_gru"
+PATH = builtin_folder("plugins") / "online_gru"
 KIND: Any = load_plugin(PATH)[0].kind
 COMPILED = import_module(f"{KIND.__module__}.compiled")
 LAYOUT = import_module(f"{KIND.__module__}.layout")

@@ -16,7 +16,8 @@ import pytest
 
 from harness import CodingError, SpecError
 from harness.conformance import check_all, run_checks
-from harness.contract.registry import builtin_folder, load_plugin, load_registry
+from harness.contract.registry import load_plugin, load_registry
+from harness.folders import builtin_folder
 from harness.planning.plan import Selection, plan
 from harness.planning.suite import load_suite
 from harness.records.record import record_from_json
@@ -25,7 +26,7 @@ pytest.importorskip("transformers")
 torch = import_module("torch")
 transformers = import_module("transformers")
 
-KIND: Any = load_plugin(builtin_folder() / "pretrained")[0].kind
+KIND: Any = load_plugin(builtin_folder("plugins") / "pretrained")[0].kind
 PACKAGE = KIND.__module__
 CODER = import_module(f"{PACKAGE}.coder")
 MAKE = SimpleNamespace(**run_path(str(Path(__file__).with_name("language_models.py"))))

@@ -12,14 +12,15 @@ from scipy import stats
 
 from harness import NotApplicableError, SpecError
 from harness.contract import coding
-from harness.contract.registry import builtin_folder, load_plugin
+from harness.contract.registry import load_plugin
+from harness.folders import builtin_folder
 
 SIDE, LEVELS = 6, 5
 N_PIXELS = SIDE * SIDE
 
 
 def kind(name):
-    (entry,) = load_plugin(builtin_folder() / name)
+    (entry,) = load_plugin(builtin_folder("plugins") / name)
     assert entry.kind is not None, entry.unavailable
     return entry.kind
 
@@ -311,7 +312,7 @@ def test_a_plugin_is_listed_without_torch():
     script = (
         "import sys; from harness.contract.registry import *; "
         "names = ['pixel_transformer', 'byte_transformer']; "
-        "[load_plugin(builtin_folder() / name) for name in names]; "
+        "[load_plugin(builtin_folder("plugins") / name) for name in names]; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

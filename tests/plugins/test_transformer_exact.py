@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from harness.contract import coding
-from harness.contract.registry import builtin_folder, load_plugin
+from harness.contract.registry import load_plugin
+from harness.folders import builtin_folder
 
 SIDE, LEVELS, N_IMAGES = 6, 5, 70
 LOWEST = {
@@ -35,7 +36,7 @@ def part(name):
 
 
 def kind(name):
-    (entry,) = load_plugin(builtin_folder() / name)
+    (entry,) = load_plugin(builtin_folder("plugins") / name)
     return entry.kind
 
 
@@ -250,7 +251,7 @@ def run(folder, learned, **environment):
         capture_output=True,
         text=True,
         check=True,
-        cwd=builtin_folder().parent,
+        cwd=builtin_folder("plugins").parent,
     )
     return json.loads(result.stdout)
 
