@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import tarfile
@@ -129,12 +130,13 @@ def write_small(mirror: Path, data: bytes, **said: object) -> None:
 
 def tar_of(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
+    # The same bytes at any time: they are in the names of tests, which workers compare.
+    return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:

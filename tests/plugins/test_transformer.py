@@ -311,8 +311,9 @@ def test_contexts_and_windows_out_of_range_are_refused():
 def test_a_plugin_is_listed_without_torch():
     script = (
         "import sys; from harness.contract.registry import *; "
+        "from harness.folders import builtin_folder; "
         "names = ['pixel_transformer', 'byte_transformer']; "
-        "[load_plugin(builtin_folder("plugins") / name) for name in names]; "
+        "[load_plugin(builtin_folder('plugins') / name) for name in names]; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
