@@ -33,13 +33,13 @@ _Where = tuple[str, bool, str]
 
 
 def leaderboards(
-    records: Sequence[Record], measured: pd.DataFrame, datasets: Sequence[str] = ()
+    records: Sequence[Record], means: pd.DataFrame, datasets: Sequence[str] = ()
 ) -> tuple[Leaderboard, ...]:
     """Return a leaderboard per data set.
 
     Args:
         records: one set of them.
-        measured: their `estimates`.
+        means: their `estimates`.
         datasets: order of data sets, such as a suite's; others follow by name.
     """
     by_dataset: dict[str, list[Record]] = defaultdict(list)
@@ -49,7 +49,7 @@ def leaderboards(
     order = {name: place for place, name in enumerate(datasets)}
     names = sorted(by_dataset, key=lambda name: (order.get(name, len(order)), name))
     return tuple(
-        _leaderboard(name, by_dataset[name], measured[measured["dataset"] == name])
+        _leaderboard(name, by_dataset[name], means[means["dataset"] == name])
         for name in names
     )
 
@@ -61,7 +61,7 @@ def undecided(boards: Sequence[Leaderboard]) -> str:
         for board in boards
         for row in board.compressors
         for column, cell in zip(board.columns, row.cells, strict=True)
-        if column.column.is_readout and cell.is_measured
+        if column.declaration.is_readout and cell.is_measured
     }
     n_families = len({family for family, _ in with_readout})
     n_datasets = len({dataset for _, dataset in with_readout})
@@ -88,10 +88,10 @@ class _Scores:
 
 
 def _leaderboard(
-    dataset: str, records: Sequence[Record], measured: pd.DataFrame
+    dataset: str, records: Sequence[Record], means: pd.DataFrame
 ) -> Leaderboard:
-    columns = board_columns(measured)
-    scores = _scores(records, measured)
+    columns = board_columns(means)
+    scores = _scores(records, means)
     ranks = _ranks(scores, columns)
     by_spec: dict[str, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.key):
@@ -107,9 +107,9 @@ def _leaderboard(
     )
 
 
-def _scores(records: Sequence[Record], measured: pd.DataFrame) -> _Scores:
+def _scores(records: Sequence[Record], means: pd.DataFrame) -> _Scores:
     by_compressor: dict[str, dict[_Where, Any]] = defaultdict(dict)
-    for estimate in measured[ESTIMATE_FIELDS].itertuples(index=False):
+    for estimate in means[ESTIMATE_FIELDS].itertuples(index=False):
         where = (str(estimate.task), bool(estimate.equal_bytes), str(estimate.score))
         by_compressor[str(estimate.compressor)][where] = estimate
     return _Scores(
@@ -134,7 +134,7 @@ def _row_order(row: Row) -> tuple[Any, ...]:
 
 def _ranks(scores: _Scores, columns: Sequence[BoardColumn]) -> dict[str, int]:
     """Return the rank of each compressor whose rate is that of decoded bytes; ties share."""
-    ranking = {_where(shown) for shown in columns if shown.column.ranks}
+    ranking = {_where(column) for column in columns if column.declaration.ranks}
     rates = {
         compressor: float(estimate.value)
         for compressor, of_compressor in scores.estimates.items()
@@ -166,7 +166,7 @@ def _row(
 ) -> Row:
     subject = records[0].job.subject
     name, family = subject.spec, subject.family
-    ranking = next((c for c in columns if c.column.ranks), None)
+    ranking = next((c for c in columns if c.declaration.ranks), None)
     rate = None if ranking is None else _estimate(scores, name, family, ranking)
     return Row(
         rank=rank,
@@ -185,41 +185,40 @@ def _row(
     )
 
 
-def _estimate(scores: _Scores, name: str, family: str, shown: BoardColumn) -> Any:
+def _estimate(scores: _Scores, name: str, family: str, column: BoardColumn) -> Any:
     """Return the estimate that a row shows in a column, or None.
 
     A baseline has one score of a metric, which stands in all columns that name it.
     """
     of_compressor = scores.estimates.get(name, {})
     if family != BASELINE:
-        return of_compressor.get(_where(shown))
-    if name not in shown.column.baselines:
+        return of_compressor.get(_where(column))
+    if name not in column.declaration.baselines:
         return None
-    return of_compressor.get((BASELINE, False, score_name(shown.column)))
+    return of_compressor.get((BASELINE, False, score_name(column.declaration)))
 
 
-def _where(shown: BoardColumn) -> _Where:
-    return shown.task, shown.equal_bytes, score_name(shown.column)
+def _where(column: BoardColumn) -> _Where:
+    return column.task, column.equal_bytes, score_name(column.declaration)
 
 
-def _cell(scores: _Scores, name: str, family: str, shown: BoardColumn) -> Cell:
-    column = shown.column
-    estimate = _estimate(scores, name, family, shown)
+def _cell(scores: _Scores, name: str, family: str, column: BoardColumn) -> Cell:
+    estimate = _estimate(scores, name, family, column)
     if estimate is None:
-        where = (name, shown.task, shown.equal_bytes)
+        where = (name, column.task, column.equal_bytes)
         status, reason = scores.statuses.get(where, (NOT_RUN, ""))
         return Cell(status=status, reason=reason)
     same_job = (str(estimate.task), bool(estimate.equal_bytes))
-    names = {"dedup": score_name(column, deduplicated=True)}
-    if column.is_readout:
+    names = {"dedup": score_name(column.declaration, deduplicated=True)}
+    if column.declaration.is_readout:
         # Plain accuracy is of the same answers: one variant, another metric.
-        names = {"acc": f"accuracy{column.variant.words}"} | names
+        names = {"acc": f"accuracy{column.declaration.variant.words}"} | names
     of_compressor = scores.estimates[name]
     details = {word: of_compressor.get((*same_job, n)) for word, n in names.items()}
     return _number(
         estimate,
-        digits=column.digits,
-        with_interval=column.with_interval,
+        digits=column.declaration.digits,
+        with_interval=column.declaration.with_interval,
         details=tuple((w, float(e.value)) for w, e in details.items() if e is not None),
     )
 

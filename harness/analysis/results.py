@@ -53,9 +53,9 @@ class Results:
     def elsewhere(self) -> tuple[str, ...]:
         """A sentence for each kind of records in the folder that are not in the set."""
         keys = {record.key for record in self.records}
-        others = [record for record in self.stored if record.key not in keys]
+        remainder = [record for record in self.stored if record.key not in keys]
         current = {_question(record): record for record in self.records}
-        kinds = Counter(_kind(r, current.get(_question(r))) for r in others)
+        kinds = Counter(_kind(r, current.get(_question(r))) for r in remainder)
         return tuple(
             f"{n} more {'record is' if n == 1 else 'records are'} {kind}; not shown"
             for kind, n in sorted(kinds.items())

@@ -41,7 +41,7 @@ def escaped(text: str) -> str:
 
 
 def _table(board: Leaderboard, ends: str) -> Iterator[str]:
-    headers = [shown.header for shown in board.columns]
+    headers = [column.header for column in board.columns]
     yield r"\begin{table}"
     yield rf"\caption{{Leaderboard of {escaped(board.dataset)}. Brackets: {escaped(ends)}.}}"
     yield rf"\begin{{tabular}}{{rllr{'r' * len(headers)}l}}"

@@ -29,7 +29,7 @@ def markdown(results: Results) -> str:
 
 def markdown_table(board: Leaderboard) -> str:
     """Return the table of one data set."""
-    headers = [shown.header for shown in board.columns]
+    headers = [column.header for column in board.columns]
     lines = [
         [
             *(rank(row.rank), row.name, row.family, full(row.ratio)),
