@@ -35,6 +35,7 @@ def declared_columns() -> tuple[tuple[str, Column], ...]:
 
     Inside each of the three, the order is the catalog's.
     """
+    # Read at each call and not at import: a test may declare another task.
     columns = [
         (task.name, column) for task in TASKS.values() for column in task.columns
     ]
@@ -45,12 +46,14 @@ def declared_columns() -> tuple[tuple[str, Column], ...]:
 
 def board_columns(means: pd.DataFrame) -> list[BoardColumn]:
     """Return the columns that any compressor has a score of."""
+    # A column of baselines alone would compare with nothing.
     compressors = means[means["family"] != BASELINE]
     keys = ["task", "score", "equal_bytes"]
     scores = set(compressors[keys].itertuples(index=False, name=None))
     columns: list[BoardColumn] = []
     for task, column in declared_columns():
         variants = [e for e in (True, False) if (task, score_name(column), e) in scores]
+        # Held-out and cold rates answer different questions: one of them ranks.
         if column.ranks and any(other.declaration.ranks for other in columns):
             continue
         columns += [

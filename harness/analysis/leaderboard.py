@@ -44,6 +44,7 @@ def leaderboards(
     """
     by_dataset: dict[str, list[Record]] = defaultdict(list)
     for record in records:
+        # A fit that ended well is only a step; one that failed explains empty cells.
         if not (record.is_fit and record.is_done):
             by_dataset[record.job.dataset].append(record)
     order = {name: place for place, name in enumerate(datasets)}
@@ -94,6 +95,7 @@ def _leaderboard(
     scores = _scores(records, means)
     ranks = _ranks(scores, columns)
     by_spec: dict[str, list[Record]] = defaultdict(list)
+    # Files come in any order; remarks must not.
     for record in sorted(records, key=lambda record: record.key):
         by_spec[record.spec].append(record)
     rows = [
@@ -109,6 +111,7 @@ def _leaderboard(
 
 def _scores(records: Sequence[Record], means: pd.DataFrame) -> _Scores:
     by_compressor: dict[str, dict[_Where, Any]] = defaultdict(dict)
+    # Looked up by dictionaries: selecting in a table per cell took half of a report.
     for estimate in means[ESTIMATE_FIELDS].itertuples(index=False):
         where = (str(estimate.task), bool(estimate.equal_bytes), str(estimate.score))
         by_compressor[str(estimate.compressor)][where] = estimate
@@ -134,6 +137,7 @@ def _row_order(row: Row) -> tuple[Any, ...]:
 
 def _ranks(scores: _Scores, columns: Sequence[BoardColumn]) -> dict[str, int]:
     """Return the rank of each compressor whose rate is that of decoded bytes; ties share."""
+    # One column at most ranks on a board.
     ranking = {_where(column) for column in columns if column.declaration.ranks}
     rates = {
         compressor: float(estimate.value)
@@ -142,6 +146,7 @@ def _ranks(scores: _Scores, columns: Sequence[BoardColumn]) -> dict[str, int]:
         if where in ranking and _is_ranked(estimate)
     }
     return {
+        # The number of better ones: ties share a rank, and the next is skipped.
         name: 1 + sum(other < value for other in rates.values())
         for name, value in rates.items()
     }
@@ -166,6 +171,7 @@ def _row(
 ) -> Row:
     subject = records[0].job.subject
     name, family = subject.spec, subject.family
+    # The rate that ranks is also the one of ratio, badges and remarks.
     ranking = next((c for c in columns if c.declaration.ranks), None)
     rate = None if ranking is None else _estimate(scores, name, family, ranking)
     return Row(
@@ -190,6 +196,7 @@ def _estimate(scores: _Scores, name: str, family: str, column: BoardColumn) -> A
 
     A baseline has one score of a metric, which stands in all columns that name it.
     """
+    # A row may have no score at all: every job of it failed.
     of_compressor = scores.estimates.get(name, {})
     if family != BASELINE:
         return of_compressor.get(_where(column))
@@ -269,11 +276,13 @@ def _badges(rate: Any) -> tuple[str, ...]:
 def _remarks(rate: Any, records: Sequence[Record]) -> Iterator[str]:
     """Yield remarks on a compressor: its rate, the suite's words, its prior knowledge."""
     if rate is not None and rate.family != BASELINE:
+        # No route to condition a code: its test split was coded alone.
         if rate.route == "none":
             yield "unconditioned"
         if not _is_ranked(rate):
             yield "not ranked: no decoded bytes"
     yield from dict.fromkeys(r.job.remark for r in records if r.job.remark)
+    # Declared by each configuration; the largest is what a reader must know.
     prior_bytes = max(record.job.subject.prior_bytes for record in records)
     if prior_bytes > 0:
         yield f"ships {prior_bytes / 1024:.0f} KiB of priors"

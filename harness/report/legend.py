@@ -16,6 +16,7 @@ EMPTY = "No leaderboard: none of these tasks declares a column; --format csv has
 
 def legend_entries(results: Results) -> list[tuple[str, str]]:
     """Return the words above columns with their meaning, in the order of first use."""
+    # By header: boards share columns, and each is explained once.
     columns = {
         column.header: column.declaration
         for board in results.leaderboards

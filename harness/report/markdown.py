@@ -23,6 +23,7 @@ def markdown(results: Results) -> str:
         parts += _absence_parts(board.absences)
     if all(board.is_empty for board in results.leaderboards):
         parts.append(EMPTY)
+    # The answer last, where a reader of a long file looks.
     parts += [legend(results), *results.elsewhere, " ".join(results.answer)]
     return "\n\n".join(parts) + "\n"
 

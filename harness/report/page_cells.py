@@ -37,6 +37,7 @@ class Track:
             values = [math.log(value) for value in values]
             span = (math.log(span[0]), math.log(span[1]))
         width = (span[1] - span[0]) or 1.0
+        # A codec beyond the span is drawn at its end, not off the page.
         shares = [(value - span[0]) / width for value in values]
         return [round(100 * min(1.0, max(0.0, share)), 2) for share in shares]
 
@@ -69,6 +70,7 @@ def page_cell(cell: Cell, track: Track | None = None) -> PageCell:
     if not cell.is_measured:
         is_failure = cell.status not in (NOT_APPLICABLE, NOT_RUN)
         title = cell.reason or cell.status
+        # A failure is coloured; an absence is only grey.
         kind = "failed" if is_failure else "missing"
         return PageCell(text=number(cell), title=title, kind=kind)
     low, high = ends(cell)

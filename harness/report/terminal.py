@@ -24,6 +24,7 @@ def print_results(results: Results, console: Console) -> None:
     for board in boards:
         console.print(_table(board))
         for remark, names in _by_remark(board).items():
+            # Below the table and once per remark: a column of them would be too wide.
             line = f"  {remark}: {', '.join(names)}"
             console.print(line, highlight=False, markup=False)
         console.print()

@@ -37,6 +37,7 @@ def rate_against_accuracy(
     if compressors.empty:
         return None
     readouts = set(compressors["readout"])
+    # An entry that draws no compressor would be an empty chart.
     names = [c.header for c in board.columns if c.header in readouts]
     rate = next(c.header for c in board.columns if c.declaration.ranks)
     x = _rate_axis(rate)
@@ -120,6 +121,7 @@ def _compressor_layers(
 
     at = {"x": x("rate"), "y": y("value")}
     bars = base.mark_rule(strokeWidth=1.2)
+    # A missing end would be drawn as a bar from 0.
     across = bars.transform_filter("isValid(datum.rate_low)")
     upright = bars.transform_filter("isValid(datum.ci_low)")
     lines = base.mark_line(strokeWidth=1.6).encode(**at, opacity=opacity(0.6))
@@ -189,6 +191,7 @@ def _baseline_layers(y: Axis) -> list[alt.Chart]:
 
 def _shown_readout(names: Sequence[str]) -> dict[str, Any]:
     """Return the title and filter that show one readout at a time."""
+    # The title follows the menu; in a picture it names what is drawn.
     text: Any = names[0] if len(names) == 1 else alt.ExprRef(MENU)
     title = alt.TitleParams(text=text, anchor="start", fontWeight=500, fontSize=13)
     if len(names) == 1:
@@ -237,6 +240,7 @@ def rates_by_compressor(board: Leaderboard) -> alt.LayerChart | None:
 
 def _best_first(board: Leaderboard) -> list[Row]:
     """Return rows by their ratio, baselines among them; those without one by name."""
+    # Baselines without a rate have no line here.
     coded = [row for row in board.rows if row.rates]
     return sorted(
         coded,
