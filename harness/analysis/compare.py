@@ -137,6 +137,7 @@ def compare(a: LoadedResult, b: LoadedResult) -> Comparison:
     Raises:
         UsageError: the test samples differ, or the arrays are too old to be paired.
     """
+    # Seeded by the draw: the same comparison prints the same interval again.
     rng = np.random.default_rng([a.job.seed, 7])
     rows = [*_accuracy_rows(a, b, rng), *_rate_rows(a, b, rng)]
     tasks = dict.fromkeys(_label(result.job) for result in (a, b))
@@ -261,6 +262,7 @@ def _scaled(bits: NDArray[np.float64], total: float) -> NDArray[np.float64]:
 
 def _labels(a: LoadedResult, b: LoadedResult, variant: Variant) -> NDArray[np.int64]:
     """Return the true classes behind the answers of a variant, the same in both."""
+    # A probe that saw other samples than the rest of its record stores their labels.
     name = f"labels{variant.words}"
     names = [name if name in result.arrays else "labels" for result in (a, b)]
     labels = (_array(a, names[0]), _array(b, names[1]))

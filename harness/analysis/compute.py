@@ -20,6 +20,7 @@ def compute_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
     whose rungs are training steps has spent that much by then (0 at 0 steps).
     """
     fits = [record for record in records if record.is_fit and record.is_done]
+    # The last rung of each child tells what the whole ladder took.
     last: dict[Any, float] = defaultdict(float)
     for fit in fits:
         last[_child(fit)] = max(last[_child(fit)], rung_of(fit.job.subject))
@@ -28,6 +29,7 @@ def compute_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
         seconds = fit.cost.cpu_seconds
         if seconds is not None:
             top = last[_child(fit)]
+            # Apart from ladders a fit has all of its own seconds.
             share = rung_of(fit.job.subject) / top if top else 1.0
             by_draw[fit.spec, fit.job.dataset].append(seconds * share)
     return {cell: float(np.mean(draws)) for cell, draws in by_draw.items()}

@@ -19,9 +19,14 @@ from numpy.typing import NDArray
 
 from harness.analysis.joint_tables import Records, joint_table
 from harness.records.score import HEADLINE
-from harness.statistics.block import Block, overall, ranks
+from harness.statistics.block import MIN_COMPRESSORS, Block, overall, ranks
 from harness.statistics.bootstrap import Replicates, two_way_intervals
-from harness.statistics.intervals import NO_INTERVAL, Interval, percentile_interval
+from harness.statistics.intervals import (
+    N_RESAMPLES,
+    NO_INTERVAL,
+    Interval,
+    percentile_interval,
+)
 from harness.statistics.permutation import between_p, spearman_in_blocks
 from harness.statistics.verdict import Estimate, Findings, verdict
 from harness.tasks.pairs import PairKind
@@ -33,8 +38,6 @@ UNRELATED: tuple[PairKind, ...] = ("other_class", "other_data")
 SIZE = "x1"
 """The size that the claims are decided at."""
 SEED = 0
-N_RESAMPLES = 2000
-MIN_COMPRESSORS = 3
 SAVINGS = ("saved_bpb", "saved_fraction")
 DISAGREE = "Bits per byte and fractions disagree, so that neither decides."
 
@@ -83,6 +86,7 @@ def claims(records: Records) -> list[JointClaim]:
 
 def _agreed(results: Mapping[str, JointClaim]) -> dict[str, JointClaim]:
     """Return the claims, both about savings undecided where their words differ."""
+    # A measure that decides alone could be chosen after the fact.
     savings = [name for name in ("savings", "savings_fraction") if name in results]
     if len({results[name].word for name in savings}) < 2:
         return dict(results)
@@ -158,6 +162,7 @@ def quality(
     wide = rates.rename("bpb").reset_index()
     wide = wide.pivot_table(index="compressor", columns="dataset", values="bpb")
     wide = wide.reindex(list(compressors))
+    # A rank on the pair's own data would share its luck with the savings.
     wide = wide.drop(columns=[c for c in wide.columns if c in excluded])
     wide = wide.dropna(axis=1)
     if not wide.shape[1]:
@@ -178,6 +183,7 @@ def claim_blocks(
     wide = wide.pivot_table(
         index=["compressor", "family"], columns=["dataset", "draw"], values="metric"
     )
+    # A compressor without some pair would have its mean over easier ones.
     wide = wide.dropna(axis=0)
     names = [str(name) for name in wide.index.get_level_values("compressor")]
     if len(names) < MIN_COMPRESSORS:
@@ -213,6 +219,7 @@ def transfer_claim(transfer: pd.DataFrame) -> Iterator[JointClaim]:
     blocks, compressors, families = [], set[str](), set[str]()
     for _, rows in table.groupby("dataset"):
         saved = rows.pivot_table(index="compressor", columns="x", values="saved_bpb")
+        # All rows rank the same X.
         saved = saved.dropna(axis=0)
         if saved.shape[1] < MIN_SOURCES or saved.empty:
             continue

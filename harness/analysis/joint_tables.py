@@ -36,6 +36,7 @@ def joint_table(records: Records) -> pd.DataFrame:
     ci_high, n, route, note, beyond (whether X lies beyond the compressor's window).
     """
     table = _done(records, "joint")
+    # Scores of the whole task, such as its speed, belong to no pair.
     table = table[table["pair_size"] != ""]
     names = {
         "metric": "measure",

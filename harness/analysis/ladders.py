@@ -85,6 +85,7 @@ def ladder_points(records: Sequence[Record]) -> pd.DataFrame:
     """
     ladders = _ladders(records)
     on_ladders = [record for record in records if record.spec in ladders]
+    # Once for all data sets: the table is the slow part.
     measured = estimates(score_table(on_ladders))
     seconds, layers = compute_seconds(on_ladders), _layers(on_ladders)
     projected = _projected_datasets(on_ladders)
@@ -125,6 +126,7 @@ def ladder_of(spec: str, field: str) -> str:
     call = ast.parse(spec, mode="eval").body
     if not isinstance(call, ast.Call):
         return spec
+    # What remains is again a spec, short enough for a legend.
     call.keywords = [keyword for keyword in call.keywords if keyword.arg != field]
     return ast.unparse(call if call.keywords else call.func)
 
@@ -144,6 +146,7 @@ def _layers(records: Sequence[Record]) -> dict[tuple[str, str], tuple[str, ...]]
 def _is_of_layer(score: Score) -> bool:
     """Say whether a score is a layer's accuracy, of no control and no other pooling."""
     v = score.variant
+    # Controls and other poolings have further qualifiers.
     plain = Variant(layer=v.layer, n_dimensions=v.n_dimensions)
     return score.metric == BALANCED_ACCURACY and v.layer != "" and v == plain
 
@@ -199,6 +202,7 @@ def _probed_rows(
 
 def _on_ladders(points: pd.DataFrame) -> pd.DataFrame:
     """Return the points of ladders with two rungs or more, the last rung marked."""
+    # A single rung is no ladder.
     rungs = points.groupby(["dataset", "ladder"])["rung"]
     is_final = points["rung"] == rungs.transform("max")
     several = rungs.transform("nunique") > 1
@@ -234,6 +238,7 @@ def correlations(points: pd.DataFrame) -> list[LadderRow]:
 
 
 def _spearman(points: pd.DataFrame) -> float:
+    # A constant has no ranks.
     constant = min(points[["bits", "accuracy"]].nunique()) < 2
     if len(points) < MIN_CHECKPOINTS or constant:
         return math.nan

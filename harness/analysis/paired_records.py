@@ -33,6 +33,7 @@ def paired_records(
     """
     records = _of_dataset(current_records(store), dataset)
     of_a, of_b = _of_spec(records, a, dataset), _of_spec(records, b, dataset)
+    # Draws meet through their seeds, tasks through their parameters.
     pairs = [
         (first, second)
         for first, second in product(_of_task(of_a, task), _of_task(of_b, task))
@@ -60,6 +61,7 @@ def current_records(store: Store) -> list[Record]:
         keys = set(manifest.current.keys.values())
         return [record for record in records if record.key in keys]
     latest: dict[tuple[Any, ...], Record] = {}
+    # Later records replace earlier ones of the same question.
     for record in sorted(records, key=lambda r: (r.job.version, r.key)):
         question = (cell_of(record.job), repr(record.job.parameters))
         latest[*question, *_samples_of(record.job)] = record
@@ -77,6 +79,7 @@ def same_spec(a: str, b: str) -> bool:
 def _call_of(spec: str) -> tuple[str, dict[str, Any]]:
     """Return name and fields of a spec; what is no call has its text as its name."""
     try:
+        # Parsed as Python, not by the registry: plugins of another machine compare too.
         call = ast.parse(spec.strip(), mode="eval").body
         if isinstance(call, ast.Call) and not call.args:
             fields = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
@@ -123,6 +126,7 @@ def _is_paired(a: Job, b: Job) -> bool:
     """Say whether two jobs read the same test samples in the same way."""
     if _samples_of(a) != _samples_of(b):
         return False
+    # A baseline answers what any readout of classes asks.
     is_one_task = (a.task, a.version, a.parameters) == (b.task, b.version, b.parameters)
     return is_one_task or BASELINE in (a.task, b.task)
 

@@ -80,6 +80,7 @@ class Registration(_Strict):
 
     @model_validator(mode="after")
     def _titles_once(self) -> Registration:
+        # Tables, and Holm's correction, tell claims apart by their titles.
         titles = [claim.title for claim in self.claims]
         twice = sorted({title for title in titles if titles.count(title) > 1})
         if twice:
@@ -105,6 +106,7 @@ class Registration(_Strict):
     @property
     def hash(self) -> str:
         """The sha256 of its canonical JSON: any change changes it."""
+        # Defaults count: a changed default would be a changed test.
         values = self.model_dump(mode="json")
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -80,6 +80,7 @@ def _measure_table(rows: pd.DataFrame, measure: str) -> str:
     for compressor in sorted(rows["compressor"].unique()):
         for size in sizes:
             values = [cells.get((compressor, size, kind), "-") for kind in kinds]
+            # A size that a compressor never met would be a line of dashes.
             if set(values) != {"-"}:
                 lines.append(_row([compressor, size, *values]))
     return "\n".join(lines)
@@ -98,6 +99,7 @@ def _transfer_tables(transfer: pd.DataFrame) -> Iterator[str]:
         lines = [f"### {dataset}", ""]
         lines.append(_row(["compressor", "X", "saved bpb", "few-label accuracy"]))
         lines.append(_row(["---"] * 4))
+        # From harm to help; X none, which saves nothing, first.
         ordered = rows.sort_values(
             ["compressor", "saved_bpb", "x"], na_position="first"
         )

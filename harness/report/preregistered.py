@@ -9,11 +9,11 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.analysis.preregistered.result import (
-    MIN_COMPRESSORS,
     ClaimResult,
     Report,
 )
 from harness.analysis.preregistered.sentences import estimate_words
+from harness.statistics.block import MIN_COMPRESSORS
 from harness.statistics.power import POWER
 from harness.statistics.slopes import Slope
 from harness.statistics.verdict import Estimate
@@ -47,6 +47,7 @@ def to_json(report: Report) -> dict[str, Any]:
 
 def _claim_values(result: ClaimResult) -> dict[str, Any]:
     """Return a claim's values under flat names."""
+    # Flat names, so that a reader of the JSON needs no knowledge of our classes.
     about = result.claim.model_dump(include={"name", "task", "score", "secondary"})
     statistics = asdict(result.statistics)
     overall = statistics.pop("overall")
@@ -88,6 +89,7 @@ def _curve_json(report: Report) -> dict[str, Any] | None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
+        # JSON has no nan.
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
@@ -193,6 +195,7 @@ def _each(what: str, values: Mapping[str, float | None]) -> list[tuple[str, str]
 
 def _gaps(result: ClaimResult) -> list[tuple[str, str]]:
     """Return the compressors that were left out, one line for each gap they share."""
+    # Many compressors lack the same thing.
     by_gap: dict[str, list[str]] = {}
     for name, gap in result.dropped.items():
         by_gap.setdefault(gap, []).append(name)

@@ -104,6 +104,7 @@ def paired_p(
         rng: source of the resamples.
     """
     both = np.concatenate([right_a, right_b])
+    # McNemar counts whole samples; shares of ties have no exact test.
     if np.isclose(both, np.round(both), atol=1e-9).all():
         return mcnemar_p(right_a > 0.5, right_b > 0.5), "McNemar, exact"
     ones = np.ones(len(right_a))

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
+MIN_COMPRESSORS = 3
+"""Rows of a block below which its correlations say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,13 @@ from harness.statistics.block import (
     ranks,
 )
 from harness.statistics.intervals import (
+    N_RESAMPLES,
     NO_INTERVAL,
     TAIL,
     Interval,
     percentile_interval,
 )
 
-N_RESAMPLES = 2000
 ALWAYS_ONE = 2
 """Families whose mean ranks correlate by +1 or -1 whatever the truth."""
 
@@ -77,6 +77,7 @@ def two_way_intervals(
     families, and where on a single data set no resample differs from another.
     """
     n_replicates = len(replicates.rate)
+    # Resamples are spread evenly over the replicates.
     shares = np.full(n_replicates, n_resamples // n_replicates)
     shares[: n_resamples % n_replicates] += 1
     resamples: dict[str, list[Floats]] = {"overall": [], "between": [], "within": []}

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
+N_RESAMPLES = 2000
+"""Resamples behind a bootstrap interval."""
 LEVEL = 0.95
 TAIL = 0.025
 """Beyond each end of an interval of 95 %."""

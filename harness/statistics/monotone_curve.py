@@ -14,9 +14,8 @@ from typing import Literal
 import numpy as np
 
 from harness.statistics.block import Floats, Labels
-from harness.statistics.intervals import TAIL, percentile_interval
+from harness.statistics.intervals import N_RESAMPLES, TAIL, percentile_interval
 
-N_RESAMPLES = 2000
 MIN_POINTS = 3
 Word = Literal["suffice", "do not suffice", "undecided"]
 
@@ -79,6 +78,7 @@ def isotonic_fit(bits: Floats, accuracy: Floats) -> tuple[Floats, Floats]:
 def deviations(points: Points, rng: np.random.Generator) -> list[Deviation]:
     """Return the deviation of each intervention from the curve of the others."""
     kinds = np.unique(points.intervention)
+    # Bonferroni: all intervals hold at once.
     tail = TAIL / max(len(kinds), 1)
     results = []
     for kind in kinds:
@@ -103,6 +103,7 @@ def _residuals(points: Points, kind: int) -> Floats:
     for dataset in np.unique(points.dataset):
         here = points.take(np.flatnonzero(points.dataset == dataset))
         is_kind = here.intervention == kind
+        # Two points or fewer make no curve to compare with.
         if (~is_kind).sum() < MIN_POINTS:
             continue
         places, values = isotonic_fit(here.bits[~is_kind], here.accuracy[~is_kind])
@@ -121,5 +122,6 @@ def curve_word(results: Sequence[Deviation], tolerance: float) -> Word:
     """
     if any(d.ci_low > tolerance or d.ci_high < -tolerance for d in results):
         return "do not suffice"
+    # An undefined interval lies neither inside nor outside.
     inside = [-tolerance <= d.ci_low and d.ci_high <= tolerance for d in results]
     return "suffice" if len(inside) > 1 and all(inside) else "undecided"

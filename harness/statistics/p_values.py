@@ -25,6 +25,7 @@ def permutation_p(observed: Floats, permuted: Floats) -> Floats:
     Returns:
         Shape (k,).
     """
+    # An order as extreme as the observed one counts on both sides.
     above = (permuted >= observed[:, None] - SLACK).sum(axis=1)
     below = (permuted <= observed[:, None] + SLACK).sum(axis=1)
     n_permutations = permuted.shape[1]
@@ -53,6 +54,7 @@ def mcnemar_p(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
     """
     from scipy.stats import binomtest
 
+    # Samples that both have right, or both wrong, say nothing about a difference.
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     n_discordant = only_a + only_b
     return float(binomtest(only_a, n_discordant).pvalue) if n_discordant else 1.0
@@ -62,6 +64,7 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
     """Return p-values adjusted for their number (Holm 1979); an undefined one counts as 1."""
     defined = {name: 1.0 if math.isnan(p) else p for name, p in p_values.items()}
     adjusted, highest = dict(defined), 0.0
+    # Adjusted values never fall below those of smaller p-values.
     for rank, name in enumerate(sorted(defined, key=defined.__getitem__)):
         highest = max(highest, min(1.0, (len(defined) - rank) * defined[name]))
         adjusted[name] = highest

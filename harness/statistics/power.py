@@ -48,7 +48,7 @@ class Detectable:
     Attributes:
         effect: correlation of rate and metric in the simulated population; nan where
             none up to .95 is detected often enough.
-        statistic: what the registered statistic is then, on average.
+        statistic: mean of the preregistered statistic at that effect.
         power: how often it is detected.
         alpha: the level of the test.
     """
@@ -81,6 +81,7 @@ def simulated_stack(
         return math.sqrt(STABLE) * on_all + math.sqrt(1 - STABLE) * on_one
 
     x, z = standard(), standard()
+    # Cholesky: y correlates with x by `effect`, and has variance 1 as well.
     y = effect * x + math.sqrt(1 - effect**2) * z
     return Block(rate=x, metric=y, family=family)
 
@@ -101,6 +102,7 @@ def minimum_detectable_effect(
     """
     low, high = 0, len(GRID)
     best = Detectable(effect=math.nan, statistic=math.nan, power=math.nan, alpha=alpha)
+    # Nothing can be permuted in such a layout, so that no effect is detected.
     if len(layout.sizes) < 2 or (decided_by == "within" and max(layout.sizes) < 2):
         return best
     # Power rises with the effect, so that bisection finds the smallest.
@@ -120,6 +122,7 @@ def _simulated(
     decided_by, alpha = test
     ps_of = between_ps if decided_by == "between" else within_ps
     ranks_of = family_ranks if decided_by == "between" else member_ranks
+    # Each effect has its own stream: the search path does not change its power.
     rng = np.random.default_rng([seed, round(100 * effect)])
     n_detected, total = 0, 0.0
     for _ in range(N_SIMULATIONS // STACK):

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics.intervals import Interval, percentile_interval
+from harness.statistics.intervals import N_RESAMPLES, Interval, percentile_interval
 from harness.statistics.p_values import bootstrap_p
 
 Floats = NDArray[np.float64]
-N_RESAMPLES = 2000
 BLOCK_ENTRIES = 1 << 22
 """Bootstrap weights held at a time: 32 MiB."""
 
@@ -64,6 +63,7 @@ def ratio_difference(
         denominators: shape (n,), such as bytes.
         rng: source of the resamples, shared by both.
     """
+    # The same resamples for both, so that what is hard for both cancels out.
     first, second = _resampled_ratios(numerators, denominators, rng)
     value = (numerators[0].sum() - numerators[1].sum()) / denominators.sum()
     return Difference.of(float(value), first - second)
@@ -71,6 +71,7 @@ def ratio_difference(
 
 def resampled_weights(n: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Yield, in blocks (b, n), how often each resample holds each sample."""
+    # All at once would take gigabytes for large test splits.
     n_rows = max(1, BLOCK_ENTRIES // n)
     for start in range(0, N_RESAMPLES, n_rows):
         b = min(n_rows, N_RESAMPLES - start)

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.statistics.block import Block, Floats, about_family, family_means
-from harness.statistics.intervals import NO_INTERVAL, percentile_interval
-
-N_RESAMPLES = 2000
+from harness.statistics.intervals import N_RESAMPLES, NO_INTERVAL, percentile_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +77,7 @@ def _estimate(
     if squares.sum() < 1e-12:
         return math.nan, math.nan, math.nan
     n, n_datasets = products.shape
+    # Whole clusters and whole data sets: their members are not independent.
     rows = rng.multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
     columns = rng.multinomial(
         n_datasets, np.full(n_datasets, 1 / n_datasets), N_RESAMPLES
@@ -87,6 +86,7 @@ def _estimate(
     # A resample in which all rates tie has no slope.
     replicates = xy[xx > 1e-12] / xx[xx > 1e-12]
     value = float(products.sum() / squares.sum())
+    # Where resampling changes nothing, an interval of no width would claim certainty.
     if np.ptp(replicates) <= 1e-9 * abs(value):
         return value, *NO_INTERVAL
     return value, *percentile_interval(replicates)

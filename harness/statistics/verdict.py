@@ -25,7 +25,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What a claim is decided by.
+    """Statistics and counts that decide a claim.
 
     Attributes:
         deciding: the statistic between families (claim G) or within them (claim R).
@@ -55,7 +55,7 @@ class Findings:
 
     @property
     def is_significant(self) -> bool:
-        """Whether p allows a decision; the interval must agree."""
+        """Significance by p alone; the interval must agree."""
         return self.p is None or self.p <= self.alpha
 
     @property
@@ -86,11 +86,14 @@ def verdict(findings: Findings) -> Verdict:
     shortages = _shortages(findings)
     if shortages:
         return Verdict(word="undecided by design", reasons=shortages)
+    # A claim needs p and the interval: p permutes families, the interval resamples
+    # data sets too.
     deciding, overall = findings.deciding, findings.overall_value
     if findings.is_significant and deciding.ci_low > 0 and overall > 0:
         return _positive(findings)
     if findings.is_significant and deciding.ci_high < 0 and overall < 0:
         return Verdict(word="opposite", reasons=_p_words(findings))
+    # No evidence is not evidence of no effect: that needs an interval short of it.
     smallest = findings.smallest_effect
     if smallest is not None and deciding.ci_high < smallest:
         ruled_out = (

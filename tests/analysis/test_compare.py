@@ -120,8 +120,8 @@ def test_balanced_accuracy_and_its_interval_equal_scipys_paired_bootstrap(classi
         method="percentile",
         rng=np.random.default_rng(5),
     ).confidence_interval
-    found = row.difference
-    assert (found.ci_low, found.ci_high) == pytest.approx(tuple(expected), abs=0.015)
+    paired = row.difference
+    assert (paired.ci_low, paired.ci_high) == pytest.approx(tuple(expected), abs=0.015)
     assert row.a - row.b == pytest.approx(row.difference.value)
 
 
@@ -133,7 +133,7 @@ def test_shared_ties_take_the_bootstrap_instead_of_mcnemar(classified):
     assert rows_of(compare(a, b))["accuracy"].test == "paired bootstrap"
 
 
-def test_the_difference_of_rates_is_that_of_the_records_with_an_interval_around_it(
+def test_the_pairedof_rates_is_that_of_the_records_with_an_interval_around_it(
     rated,
 ):
     draw = np.random.default_rng(3)

@@ -39,9 +39,9 @@ def test_five_families_or_four_data_sets_are_undecided_by_design(claimed):
         words(claimed.report_on(claimed.records_of(few))) == ["undecided by design"] * 2
     )
     short = claimed.records_of(claimed.block_of(0.99, n_datasets=4))
-    found = claimed.report_on(short, datasets=claimed.datasets[:4])
-    assert words(found) == ["undecided by design"] * 2
-    assert "data sets: 4, needed: 5" in found.claims[0].sentence
+    report = claimed.report_on(short, datasets=claimed.datasets[:4])
+    assert words(report) == ["undecided by design"] * 2
+    assert "data sets: 4, needed: 5" in report.claims[0].sentence
 
 
 def test_r_counts_only_families_with_two_members(claimed):

@@ -1,7 +1,11 @@
 """Tables and figures of joint compression show what constructed records hold."""
 
+from pathlib import Path
+
 import pytest
 
+from harness.planning.manifest import read_manifest
+from harness.records.store import Store
 from harness.report.charts.joint import (
     quality_points,
     savings_against_quality,
@@ -9,6 +13,8 @@ from harness.report.charts.joint import (
     transfer_scatter,
 )
 from harness.report.joint import joint_markdown
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def test_pairs_beyond_the_window_are_shown_with_a_dagger(joint):
@@ -18,6 +24,15 @@ def test_pairs_beyond_the_window_are_shown_with_a_dagger(joint):
     assert "-0.100 \u2020" in line  # negative values are shown
     line = next(line for line in lines if line.startswith("| c6 | x1 |"))
     assert "\u2020" not in line
+
+
+@pytest.mark.parametrize("suite", ["joint_networks", "transfer"])
+def test_the_published_tables_are_those_of_the_published_records(suite):
+    folder = RESULTS / suite
+    if read_manifest(folder) is None:
+        pytest.skip(f"no published folder of {suite}")
+    text = joint_markdown(Store(folder).read_all())
+    assert text == (folder / "joint.md").read_text()
 
 
 def test_fewer_than_six_x_are_a_table(joint):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import altair as alt
 import jsonschema
@@ -68,6 +69,20 @@ def test_figures_are_legal_vega_lite_with_every_compressor_on_every_data_set(cla
         jsonschema.Draft7Validator(schema).validate(spec)
     sets = charts[0].to_dict()["datasets"].values()
     assert sum(len(rows) for rows in sets) == sum(claimed.sizes) * len(claimed.datasets)
+
+
+def test_the_bars_of_a_point_are_the_intervals_of_its_own_scores(claimed, make_score):
+    """Another score of the record may have the same value and another interval."""
+    records = claimed.records_of(claimed.block_of(0.5))
+    twins = [
+        make_score(value=score.value, half=0.4, option="no_prior")
+        for score in records[1].scores
+    ]
+    records[1] = replace(records[1], scores=(*records[1].scores, *twins))
+    chart = scatter_by_dataset(claimed.report_on(records).claims[0])
+    tables = chart.to_dict()["datasets"].values()
+    widths = [row["high"] - row["low"] for rows in tables for row in rows]
+    assert widths == pytest.approx([0.02] * len(widths))
 
 
 def test_a_claim_without_a_block_says_so_and_has_no_figures(claimed):

@@ -56,7 +56,7 @@ def test_intervals_equal_those_of_a_loop_that_resamples_rows():
     rows = [draw.integers(0, 100, 100) for _ in range(1500)]
     loop = [brute_force_measures(LABELS[i], credit[i]) for i in rows]
     for name, ends in accuracy.accuracy_intervals(LABELS, credit, rng()).items():
-        expected = np.quantile([one[name] for one in loop], [0.025, 0.975])
+        expected = np.quantile([measures[name] for measures in loop], [0.025, 0.975])
         assert ends == pytest.approx(tuple(expected), abs=0.02)
 
 
@@ -70,22 +70,29 @@ def test_an_accuracy_interval_has_the_width_of_the_normal_approximation():
 
 def test_a_difference_of_nothing_has_p_one_and_a_clear_one_has_a_small_p():
     same = credit_of(2, 0.7)
-    for one in accuracy.accuracy_differences(LABELS, (same, same), rng()).values():
-        assert (one.value, one.ci_low, one.ci_high, one.p) == (0, 0, 0, 1)
+    for difference in accuracy.accuracy_differences(
+        LABELS, (same, same), rng()
+    ).values():
+        assert (
+            difference.value,
+            difference.ci_low,
+            difference.ci_high,
+            difference.p,
+        ) == (0, 0, 0, 1)
     clear = accuracy.accuracy_differences(
         LABELS, (credit_of(3, 0.9), credit_of(4, 0.3)), rng()
     )
-    for one in clear.values():
-        assert one.ci_low > 0.2
-        assert one.p < 0.002
+    for difference in clear.values():
+        assert difference.ci_low > 0.2
+        assert difference.p < 0.002
 
 
 def test_swapping_the_two_swaps_the_sign_of_the_difference():
     a, b = credit_of(3, 0.8), credit_of(4, 0.6)
     there = accuracy.accuracy_differences(LABELS, (a, b), rng())
     back = accuracy.accuracy_differences(LABELS, (b, a), rng())
-    for name, one in there.items():
-        assert (one.value, one.ci_low, one.p) == pytest.approx(
+    for name, difference in there.items():
+        assert (difference.value, difference.ci_low, difference.p) == pytest.approx(
             (-back[name].value, -back[name].ci_high, back[name].p)
         )
 

@@ -43,10 +43,10 @@ def test_a_data_set_on_which_all_tie_counts_as_zero(block_of):
     metric = block.metric.copy()
     metric[:, 0] = 0.5
     tied = Block(rate=block.rate, metric=metric, family=block.family)
-    others = Block(
+    remaining = Block(
         rate=block.rate[:, 1:], metric=block.metric[:, 1:], family=block.family
     )
-    assert overall(tied) == pytest.approx(overall(others) * 5 / 6)
+    assert overall(tied) == pytest.approx(overall(remaining) * 5 / 6)
 
 
 def test_between_is_spearman_of_mean_ranks_by_loops(block_of):
@@ -93,8 +93,8 @@ def test_partial_is_the_correlation_of_what_regression_on_ranks_leaves(block_of)
         x, y, z = (
             scipy_stats.rankdata(v[:, d]) for v in (block.rate, block.metric, covariate)
         )
-        left = [v - np.polyval(np.polyfit(z, v, 1), z) for v in (x, y)]
-        values.append(np.corrcoef(*left)[0, 1])
+        residuals = [v - np.polyval(np.polyfit(z, v, 1), z) for v in (x, y)]
+        values.append(np.corrcoef(*residuals)[0, 1])
     assert partial(block, covariate) == pytest.approx(np.mean(values))
 
 
@@ -106,7 +106,7 @@ def test_partial_on_the_rate_itself_leaves_nothing(block_of):
 def test_leaving_a_family_out_is_the_statistic_of_the_other_rows(block_of):
     block = block_of()
     for family, value in without_each_family(block).items():
-        kept = block.family != family
-        pairs = zip(block.rate[kept].T, block.metric[kept].T, strict=True)
+        is_other = block.family != family
+        pairs = zip(block.rate[is_other].T, block.metric[is_other].T, strict=True)
         by_scipy = [scipy_stats.spearmanr(x, y).statistic for x, y in pairs]
         assert value == pytest.approx(np.mean(by_scipy))

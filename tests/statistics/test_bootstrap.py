@@ -22,8 +22,8 @@ def rng(seed=0):
 def test_weighted_spearman_is_scipys_on_repeated_rows(block_of):
     block = block_of(ties=True)
     counts = rng(1).multinomial(23, np.full(23, 1 / 23), 5)
-    found = weighted_spearman(block.rate, block.metric, counts)
-    for weights, row in zip(counts, found, strict=True):
+    result = weighted_spearman(block.rate, block.metric, counts)
+    for weights, row in zip(counts, result, strict=True):
         rows = np.repeat(np.arange(23), weights)
         for d, value in enumerate(row):
             by_scipy = scipy_stats.spearmanr(block.rate[rows, d], block.metric[rows, d])
@@ -67,15 +67,15 @@ def test_noise_in_the_replicates_widens_the_interval(block_of):
 def test_resamples_of_one_family_on_one_data_set_give_no_interval(block_of):
     """There is nothing to resample, and an interval of no width would claim certainty."""
     block = block_of(sizes=(4,), n_datasets=1)
-    found = two_way_intervals(Replicates.of(block), rng(), 200)
-    assert all(math.isnan(end) for name in found for end in found[name])
+    result = two_way_intervals(Replicates.of(block), rng(), 200)
+    assert all(math.isnan(end) for name in result for end in result[name])
 
 
 def test_two_families_give_no_interval_between_families(block_of):
     """The correlation of two means is +1 or -1, whatever is resampled."""
-    found = two_way_intervals(Replicates.of(block_of(sizes=(3, 3))), rng(), 200)
-    assert math.isnan(found["between"][0])
-    assert found["overall"][0] < found["overall"][1]
+    result = two_way_intervals(Replicates.of(block_of(sizes=(3, 3))), rng(), 200)
+    assert math.isnan(result["between"][0])
+    assert result["overall"][0] < result["overall"][1]
 
 
 def test_one_family_on_one_data_set_has_an_interval_if_samples_were_resampled(block_of):

@@ -32,20 +32,22 @@ def test_between_p_of_unequal_families_is_that_of_all_orders(block_of):
 def test_between_p_of_equal_families_is_that_of_all_orders_of_blocks(block_of):
     block = block_of(0.7, sizes=(3,) * 5)
     by_rate = np.lexsort((ranks(block.rate).mean(axis=1), block.family)).reshape(5, 3)
-    y_rows, observed, drawn = by_rate.ravel(), overall(block), []
+    y_rows, observed, permuted = by_rate.ravel(), overall(block), []
     for order in itertools.permutations(range(5)):
         x_rows = by_rate[[*order]].ravel()
         pairs = zip(block.rate[x_rows].T, block.metric[y_rows].T, strict=True)
-        drawn.append(np.mean([scipy_stats.spearmanr(a, b).statistic for a, b in pairs]))
-    above = np.mean(np.array(drawn) >= observed - 1e-9)
-    below = np.mean(np.array(drawn) <= observed + 1e-9)
+        permuted.append(
+            np.mean([scipy_stats.spearmanr(a, b).statistic for a, b in pairs])
+        )
+    above = np.mean(np.array(permuted) >= observed - 1e-9)
+    below = np.mean(np.array(permuted) <= observed + 1e-9)
     expected = min(1.0, 2 * min(above, below))
     assert between_p(block, rng(), 20000) == pytest.approx(expected, abs=0.01)
 
 
 def test_within_p_is_that_of_all_orders_inside_families(block_of):
     block = block_of(0.8, sizes=(3, 2, 3, 1))
-    observed, drawn = within(block), []
+    observed, permuted = within(block), []
     members = [np.flatnonzero(block.family == f) for f in range(4)]
     for orders in itertools.product(*(itertools.permutations(m) for m in members)):
         rows = np.concatenate(orders)
@@ -54,9 +56,9 @@ def test_within_p_is_that_of_all_orders_inside_families(block_of):
             metric=block.metric[np.concatenate(members)],
             family=block.family[np.concatenate(members)],
         )
-        drawn.append(within(moved))
-    above = np.mean(np.array(drawn) >= observed - 1e-9)
-    below = np.mean(np.array(drawn) <= observed + 1e-9)
+        permuted.append(within(moved))
+    above = np.mean(np.array(permuted) >= observed - 1e-9)
+    below = np.mean(np.array(permuted) <= observed + 1e-9)
     expected = min(1.0, 2 * min(above, below))
     assert within_p(block, rng(), 20000) == pytest.approx(expected, abs=0.015)
 

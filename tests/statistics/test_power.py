@@ -37,8 +37,8 @@ def test_more_families_detect_smaller_effects():
 
 def test_nothing_is_detectable_inside_families_of_one():
     layout = Layout(sizes=(1,) * 8, n_datasets=6)
-    found = minimum_detectable_effect(layout, decided_by="within", alpha=0.05)
-    assert math.isnan(found.effect)
+    result = minimum_detectable_effect(layout, decided_by="within", alpha=0.05)
+    assert math.isnan(result.effect)
 
 
 def test_the_simulated_population_has_the_correlations_it_says():
@@ -76,8 +76,8 @@ def single_compressor_p(block, draw, n_permutations=199):
     products = unit(ranks(block.rate)) @ unit(ranks(block.metric)).T
     n = len(products)
     orders = np.argsort(draw.random((n_permutations, n)), axis=1)
-    drawn = products[orders, np.arange(n)].sum(axis=1)
-    strays = np.abs(drawn) >= abs(np.trace(products)) - 1e-9
+    permuted = products[orders, np.arange(n)].sum(axis=1)
+    strays = np.abs(permuted) >= abs(np.trace(products)) - 1e-9
     return (1 + strays.sum()) / (1 + n_permutations)
 
 

@@ -37,9 +37,9 @@ def test_the_difference_of_ratios_is_paired_and_so_narrower_than_each_ratio():
     draw = np.random.default_rng(6)
     sizes = np.full(300, 100.0)
     hard = draw.normal(200, 60, 300)
-    found = resampling.ratio_difference((hard + 10, hard), sizes, rng())
-    assert found.value == pytest.approx(0.1)
-    assert (found.ci_low, found.ci_high) == pytest.approx((0.1, 0.1), abs=1e-9)
+    result = resampling.ratio_difference((hard + 10, hard), sizes, rng())
+    assert result.value == pytest.approx(0.1)
+    assert (result.ci_low, result.ci_high) == pytest.approx((0.1, 0.1), abs=1e-9)
     low, high = resampling.ratio_interval(hard, sizes, rng())
     assert high - low > 0.1
 
@@ -47,5 +47,5 @@ def test_the_difference_of_ratios_is_paired_and_so_narrower_than_each_ratio():
 def test_the_paired_bootstrap_p_agrees_with_the_paired_t_test():
     draw = np.random.default_rng(8)
     a, b = draw.random(400), draw.random(400) + 0.03
-    found = resampling.ratio_difference((a, b), np.ones(400), rng())
-    assert found.p == pytest.approx(scipy_stats.ttest_rel(a, b).pvalue, abs=0.04)
+    result = resampling.ratio_difference((a, b), np.ones(400), rng())
+    assert result.p == pytest.approx(scipy_stats.ttest_rel(a, b).pvalue, abs=0.04)

@@ -84,6 +84,7 @@ def claim_block(
         ]
         return np.array(rows, np.float64)
 
+    # Rates enter with a minus: higher is better, like the metric.
     names = tuple(sorted({families[name] for name in complete}))
     block = Block(
         rate=-matrix("rate"),

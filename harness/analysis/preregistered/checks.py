@@ -9,10 +9,10 @@ import numpy as np
 
 from harness.analysis.compute import compute_seconds, ladder_key, rung_of
 from harness.analysis.preregistered.block import ClaimBlock, claim_block
-from harness.analysis.preregistered.result import DECIDED_BY, MIN_COMPRESSORS
+from harness.analysis.preregistered.result import DECIDED_BY
 from harness.planning.preregistration import Claim, Registration
 from harness.records.record import Record
-from harness.statistics.block import STATISTICS, overall, partial
+from harness.statistics.block import MIN_COMPRESSORS, STATISTICS, overall, partial
 
 
 def checks_of(
@@ -67,6 +67,7 @@ def partials_of(
         numbers[f"given {name}"] = (
             partial(claimed.block, covariate) if np.isfinite(covariate).all() else None
         )
+    # Checkpoints of one network are no independent evidence: the last one stands alone.
     final = _final(records, claimed)
     enough = len(final) >= MIN_COMPRESSORS
     numbers["final checkpoints only"] = (

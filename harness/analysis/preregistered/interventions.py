@@ -24,6 +24,7 @@ def curve_of(
     """
     if not registration.interventions:
         return None
+    # The question is about features, which claims R read.
     by_name = [claim for claim in registration.claims if claim.name == "R"]
     claim = (by_name or registration.claims)[0]
     datasets = tuple(registration.datasets)

@@ -14,8 +14,6 @@ from harness.statistics.slopes import Slope
 from harness.statistics.verdict import Estimate
 
 DECIDED_BY = {"G": "between", "R": "within"}
-MIN_COMPRESSORS = 3
-"""Of a block, below which it has no correlation."""
 NO_ESTIMATE = Estimate(value=math.nan, ci_low=math.nan, ci_high=math.nan)
 
 
@@ -130,7 +128,7 @@ class CurveResult:
         compressors: of each point.
         interventions, datasets: names by their numbers in `points`.
         deviations: of each intervention from the curve of the others.
-        without_records: registered specs that have no point on any data set.
+        without_records: preregistered specs that have no point on any data set.
         word: "suffice", "do not suffice" or "undecided".
     """
 

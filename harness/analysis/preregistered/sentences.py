@@ -29,6 +29,7 @@ OPENINGS = {
 def sentence(result: ClaimResult) -> str:
     """Return the verdict of a decided claim as sentences, with its reasons and numbers."""
     opening = OPENINGS[result.verdict].format(what=subject_of(result))
+    # An untested claim has no numbers to name.
     named = {
         "mean within-data-set Spearman": result.statistics.overall,
         f"{result.decided_by} families": result.deciding,
@@ -51,6 +52,7 @@ def estimate_words(
     """Return a number with its interval, or a dash and why there is none."""
     if math.isnan(estimate.value):
         return "not measured"
+    # A dash with its reason: "nan" would tell a reader nothing.
     if math.isnan(estimate.ci_low):
         why = "given this data set" if n_datasets == 1 else "too few to resample"
         return f"{estimate.value:{form}} [-, {why}]"

@@ -13,7 +13,6 @@ from harness.analysis.preregistered.interventions import curve_of
 from harness.analysis.preregistered.replicates import Arrays, inner_level
 from harness.analysis.preregistered.result import (
     DECIDED_BY,
-    MIN_COMPRESSORS,
     NO_ESTIMATE,
     ClaimResult,
     Counts,
@@ -27,6 +26,7 @@ from harness.planning.manifest import Manifest
 from harness.planning.preregistration import Claim, Registration
 from harness.records.record import Record
 from harness.statistics.block import (
+    MIN_COMPRESSORS,
     STATISTICS,
     kendall,
     spearman_by_dataset,
@@ -73,6 +73,7 @@ def hypothesis_report(
 
 def _adjusted(results: Sequence[ClaimResult]) -> dict[str, float]:
     """Return p-values: Holm's over the primary claims, plain for secondary ones."""
+    # A secondary claim costs the primary ones nothing, and gets no correction.
     plain = {result.title: result.p_deciding for result in results}
     primary = [result.title for result in results if not result.claim.secondary]
     return plain | holm({title: plain[title] for title in primary})
@@ -91,6 +92,7 @@ def _decided(result: ClaimResult, p: float, registration: Registration) -> Claim
             smallest_effect=registration.smallest_effect,
         )
     )
+    # The sentence names the verdict, so it is written last.
     decided = replace(
         result, p_adjusted=p, verdict=decision.word, reasons=decision.reasons
     )
@@ -148,6 +150,7 @@ def _statistics(
     claimed: ClaimBlock, registration: Registration, arrays: Arrays
 ) -> Statistics:
     block = claimed.block
+    # One stream for all that follows: the order of the calls is part of the result.
     rng = np.random.default_rng([registration.seed, 11])
     inner = inner_level(claimed, arrays, rng)
     intervals = two_way_intervals(inner.replicates, rng, registration.n_resamples)

@@ -108,6 +108,7 @@ def savings_matrix(records: Records) -> alt.FacetChart | None:
     cells = means[["dataset", "compressor", "kind", "value"]]
     cells = cells.assign(kind=cells["kind"].map(dict(KINDS)))
     kinds = [word for word in KINDS.values() if word in set(cells["kind"])]
+    # Symmetric about 0, so that white is no saving.
     top = float(np.abs(cells["value"]).max()) or 1.0
     base = alt.Chart(cells).encode(
         x=alt.X("kind:N", sort=kinds, title="X is", axis=alt.Axis(labelAngle=-40)),
@@ -153,6 +154,7 @@ def transfer_scatter(records: Records) -> alt.FacetChart | None:
     table = table[table["saved_bpb"].notna()].drop(columns="beyond")
     if table.empty:
         return None
+    # Few-label accuracies of data sets have nothing in common: each has its own axes.
     base = alt.Chart(table).encode(
         x=alt.X("saved_bpb:Q", title="bits saved per byte of unlabelled Y"),
         y=alt.Y(

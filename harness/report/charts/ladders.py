@@ -35,6 +35,7 @@ def accuracy_by_layer(points: pd.DataFrame, dataset: str) -> alt.FacetChart | No
         return None
     here = here.assign(panel=here["depth"].map(DEPTH_WORDS))
     base = alt.Chart().encode(**_ladder_encoding(here))
+    # A single draw without an interval has a point and no bar.
     bars = base.mark_rule(opacity=0.35).transform_filter("isValid(datum.accuracy_low)")
     x, y = _bits("bits"), _accuracy("accuracy")
     layers = [

@@ -50,6 +50,7 @@ def _points(block: ClaimBlock) -> pd.DataFrame:
             for (name, dataset, what), draws in block.cells.items()
         ]
     )
+    # One row per point: rates and metrics stand side by side.
     rate, metric = (
         cells[cells["what"] == what].drop(columns="what") for what in ("rate", "metric")
     )
@@ -87,6 +88,7 @@ def _panel(
     points: pd.DataFrame, name: str, result: ClaimResult, encoding: Mapping[str, Any]
 ) -> alt.LayerChart:
     rho = result.statistics.by_dataset[name]
+    # Reversed: fewer bits are better, and better is to the right.
     scale = alt.Scale(zero=False, reverse=True, nice=False, padding=10)
     free = alt.Scale(zero=False, nice=False, padding=10)
 
@@ -147,6 +149,7 @@ def forest_of_slopes(result: ClaimResult) -> alt.LayerChart | None:
             ),
         ),
     )
+    # The line of no effect.
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(strokeDash=[4, 4])
     shown = ["slope:N", "value:Q", "low:Q", "high:Q", "n:Q"]
     layers = [
