@@ -13,6 +13,7 @@ import numpy as np  # noqa: E402  (after the lines above)
 import pytest  # noqa: E402
 
 from harness.analysis.preregistered.test import hypothesis_report  # noqa: E402
+from harness.analysis.results import Results  # noqa: E402
 from harness.planning.manifest import Manifest, Registered  # noqa: E402
 from harness.planning.preregistration import Claim, Registration  # noqa: E402
 from harness.records.job import Job, Subject  # noqa: E402
@@ -85,6 +86,33 @@ def make_score():
 def make_record():
     """Return the function that makes records."""
     return record_of
+
+
+@pytest.fixture(scope="session")
+def results_from():
+    """Return the function that makes results of records."""
+
+    def results(records, manifest=None):
+        return Results(stored=tuple(records), manifest=manifest, arrays=lambda _: {})
+
+    return results
+
+
+@pytest.fixture(scope="session")
+def measured(make_score):
+    """Return the function that makes a score with an interval of a tenth of its value."""
+
+    def score(metric, value, **about):
+        is_rate = metric.endswith("_bpb")
+        realised = "decoded" if is_rate else ""
+        how = {"state": "fit(train)", "route": "native", "realised": realised}
+        how |= {
+            "unit": "bits/byte" if is_rate else "fraction",
+            "half": 0.1 * abs(value),
+        }
+        return make_score(metric, value, **(how | {"note": "given this split"} | about))
+
+    return score
 
 
 def simulated(layout, effect, rng):

@@ -40,6 +40,7 @@ class Cell:
         reason: why it has no value, one line.
     """
 
+    # NaN and not None: cells are compared and drawn as numbers.
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
@@ -136,5 +137,6 @@ class Leaderboard:
         return tuple(
             name
             for name in RATES.values()
+            # A rate that nothing has would be an empty column.
             if any(name in row.rates for row in self.rows)
         )

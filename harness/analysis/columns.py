@@ -19,11 +19,12 @@ class BoardColumn:
     """A task's column on one board.
 
     Attributes:
+        declaration: the task's own words about it.
         equal_bytes: whether it is the task with equal bytes for each class.
         header: the column's words, and "equal bytes" where the board has both.
     """
 
-    column: Column
+    declaration: Column
     task: str
     equal_bytes: bool
     header: str
@@ -34,6 +35,7 @@ def declared_columns() -> tuple[tuple[str, Column], ...]:
 
     Inside each of the three, the order is the catalog's.
     """
+    # Read at each call and not at import: a test may declare another task.
     columns = [
         (task.name, column) for task in TASKS.values() for column in task.columns
     ]
@@ -42,21 +44,21 @@ def declared_columns() -> tuple[tuple[str, Column], ...]:
     )
 
 
-def board_columns(measured: pd.DataFrame) -> list[BoardColumn]:
+def board_columns(means: pd.DataFrame) -> list[BoardColumn]:
     """Return the columns that any compressor has a score of."""
-    compressors = measured[measured["family"] != BASELINE]
+    # A column of baselines alone would compare with nothing.
+    compressors = means[means["family"] != BASELINE]
     keys = ["task", "score", "equal_bytes"]
-    present = set(compressors[keys].itertuples(index=False, name=None))
+    scores = set(compressors[keys].itertuples(index=False, name=None))
     columns: list[BoardColumn] = []
     for task, column in declared_columns():
-        variants = [
-            e for e in (True, False) if (task, score_name(column), e) in present
-        ]
-        if column.ranks and any(shown.column.ranks for shown in columns):
+        variants = [e for e in (True, False) if (task, score_name(column), e) in scores]
+        # Held-out and cold rates answer different questions: one of them ranks.
+        if column.ranks and any(other.declaration.ranks for other in columns):
             continue
         columns += [
             BoardColumn(
-                column=column,
+                declaration=column,
                 task=task,
                 equal_bytes=equal_bytes,
                 header=_header(column, equal=equal_bytes and len(variants) > 1),

@@ -33,23 +33,24 @@ _Where = tuple[str, bool, str]
 
 
 def leaderboards(
-    records: Sequence[Record], measured: pd.DataFrame, datasets: Sequence[str] = ()
+    records: Sequence[Record], means: pd.DataFrame, datasets: Sequence[str] = ()
 ) -> tuple[Leaderboard, ...]:
     """Return a leaderboard per data set.
 
     Args:
         records: one set of them.
-        measured: their `estimates`.
+        means: their `estimates`.
         datasets: order of data sets, such as a suite's; others follow by name.
     """
     by_dataset: dict[str, list[Record]] = defaultdict(list)
     for record in records:
+        # A fit that ended well is only a step; one that failed explains empty cells.
         if not (record.is_fit and record.is_done):
             by_dataset[record.job.dataset].append(record)
     order = {name: place for place, name in enumerate(datasets)}
     names = sorted(by_dataset, key=lambda name: (order.get(name, len(order)), name))
     return tuple(
-        _leaderboard(name, by_dataset[name], measured[measured["dataset"] == name])
+        _leaderboard(name, by_dataset[name], means[means["dataset"] == name])
         for name in names
     )
 
@@ -61,7 +62,7 @@ def undecided(boards: Sequence[Leaderboard]) -> str:
         for board in boards
         for row in board.compressors
         for column, cell in zip(board.columns, row.cells, strict=True)
-        if column.column.is_readout and cell.is_measured
+        if column.declaration.is_readout and cell.is_measured
     }
     n_families = len({family for family, _ in with_readout})
     n_datasets = len({dataset for _, dataset in with_readout})
@@ -88,12 +89,13 @@ class _Scores:
 
 
 def _leaderboard(
-    dataset: str, records: Sequence[Record], measured: pd.DataFrame
+    dataset: str, records: Sequence[Record], means: pd.DataFrame
 ) -> Leaderboard:
-    columns = board_columns(measured)
-    scores = _scores(records, measured)
+    columns = board_columns(means)
+    scores = _scores(records, means)
     ranks = _ranks(scores, columns)
     by_spec: dict[str, list[Record]] = defaultdict(list)
+    # Files come in any order; remarks must not.
     for record in sorted(records, key=lambda record: record.key):
         by_spec[record.spec].append(record)
     rows = [
@@ -107,9 +109,10 @@ def _leaderboard(
     )
 
 
-def _scores(records: Sequence[Record], measured: pd.DataFrame) -> _Scores:
+def _scores(records: Sequence[Record], means: pd.DataFrame) -> _Scores:
     by_compressor: dict[str, dict[_Where, Any]] = defaultdict(dict)
-    for estimate in measured[ESTIMATE_FIELDS].itertuples(index=False):
+    # Looked up by dictionaries: selecting in a table per cell took half of a report.
+    for estimate in means[ESTIMATE_FIELDS].itertuples(index=False):
         where = (str(estimate.task), bool(estimate.equal_bytes), str(estimate.score))
         by_compressor[str(estimate.compressor)][where] = estimate
     return _Scores(
@@ -134,7 +137,8 @@ def _row_order(row: Row) -> tuple[Any, ...]:
 
 def _ranks(scores: _Scores, columns: Sequence[BoardColumn]) -> dict[str, int]:
     """Return the rank of each compressor whose rate is that of decoded bytes; ties share."""
-    ranking = {_where(shown) for shown in columns if shown.column.ranks}
+    # One column at most ranks on a board.
+    ranking = {_where(column) for column in columns if column.declaration.ranks}
     rates = {
         compressor: float(estimate.value)
         for compressor, of_compressor in scores.estimates.items()
@@ -142,6 +146,7 @@ def _ranks(scores: _Scores, columns: Sequence[BoardColumn]) -> dict[str, int]:
         if where in ranking and _is_ranked(estimate)
     }
     return {
+        # The number of better ones: ties share a rank, and the next is skipped.
         name: 1 + sum(other < value for other in rates.values())
         for name, value in rates.items()
     }
@@ -166,7 +171,8 @@ def _row(
 ) -> Row:
     subject = records[0].job.subject
     name, family = subject.spec, subject.family
-    ranking = next((c for c in columns if c.column.ranks), None)
+    # The rate that ranks is also the one of ratio, badges and remarks.
+    ranking = next((c for c in columns if c.declaration.ranks), None)
     rate = None if ranking is None else _estimate(scores, name, family, ranking)
     return Row(
         rank=rank,
@@ -185,41 +191,41 @@ def _row(
     )
 
 
-def _estimate(scores: _Scores, name: str, family: str, shown: BoardColumn) -> Any:
+def _estimate(scores: _Scores, name: str, family: str, column: BoardColumn) -> Any:
     """Return the estimate that a row shows in a column, or None.
 
     A baseline has one score of a metric, which stands in all columns that name it.
     """
+    # A row may have no score at all: every job of it failed.
     of_compressor = scores.estimates.get(name, {})
     if family != BASELINE:
-        return of_compressor.get(_where(shown))
-    if name not in shown.column.baselines:
+        return of_compressor.get(_where(column))
+    if name not in column.declaration.baselines:
         return None
-    return of_compressor.get((BASELINE, False, score_name(shown.column)))
+    return of_compressor.get((BASELINE, False, score_name(column.declaration)))
 
 
-def _where(shown: BoardColumn) -> _Where:
-    return shown.task, shown.equal_bytes, score_name(shown.column)
+def _where(column: BoardColumn) -> _Where:
+    return column.task, column.equal_bytes, score_name(column.declaration)
 
 
-def _cell(scores: _Scores, name: str, family: str, shown: BoardColumn) -> Cell:
-    column = shown.column
-    estimate = _estimate(scores, name, family, shown)
+def _cell(scores: _Scores, name: str, family: str, column: BoardColumn) -> Cell:
+    estimate = _estimate(scores, name, family, column)
     if estimate is None:
-        where = (name, shown.task, shown.equal_bytes)
+        where = (name, column.task, column.equal_bytes)
         status, reason = scores.statuses.get(where, (NOT_RUN, ""))
         return Cell(status=status, reason=reason)
     same_job = (str(estimate.task), bool(estimate.equal_bytes))
-    names = {"dedup": score_name(column, deduplicated=True)}
-    if column.is_readout:
+    names = {"dedup": score_name(column.declaration, deduplicated=True)}
+    if column.declaration.is_readout:
         # Plain accuracy is of the same answers: one variant, another metric.
-        names = {"acc": f"accuracy{column.variant.words}"} | names
+        names = {"acc": f"accuracy{column.declaration.variant.words}"} | names
     of_compressor = scores.estimates[name]
     details = {word: of_compressor.get((*same_job, n)) for word, n in names.items()}
     return _number(
         estimate,
-        digits=column.digits,
-        with_interval=column.with_interval,
+        digits=column.declaration.digits,
+        with_interval=column.declaration.with_interval,
         details=tuple((w, float(e.value)) for w, e in details.items() if e is not None),
     )
 
@@ -270,11 +276,13 @@ def _badges(rate: Any) -> tuple[str, ...]:
 def _remarks(rate: Any, records: Sequence[Record]) -> Iterator[str]:
     """Yield remarks on a compressor: its rate, the suite's words, its prior knowledge."""
     if rate is not None and rate.family != BASELINE:
+        # No route to condition a code: its test split was coded alone.
         if rate.route == "none":
             yield "unconditioned"
         if not _is_ranked(rate):
             yield "not ranked: no decoded bytes"
     yield from dict.fromkeys(r.job.remark for r in records if r.job.remark)
+    # Declared by each configuration; the largest is what a reader must know.
     prior_bytes = max(record.job.subject.prior_bytes for record in records)
     if prior_bytes > 0:
         yield f"ships {prior_bytes / 1024:.0f} KiB of priors"

@@ -53,9 +53,11 @@ class Results:
     def elsewhere(self) -> tuple[str, ...]:
         """A sentence for each kind of records in the folder that are not in the set."""
         keys = {record.key for record in self.records}
-        others = [record for record in self.stored if record.key not in keys]
+        # Published folders and hand-made ones have none; a long-lived run folder has.
+        remainder = [record for record in self.stored if record.key not in keys]
+        # What changed is told by the record that took the place.
         current = {_question(record): record for record in self.records}
-        kinds = Counter(_kind(r, current.get(_question(r))) for r in others)
+        kinds = Counter(_kind(r, current.get(_question(r))) for r in remainder)
         return tuple(
             f"{n} more {'record is' if n == 1 else 'records are'} {kind}; not shown"
             for kind, n in sorted(kinds.items())
@@ -96,6 +98,7 @@ class Results:
     @cached_property
     def leaderboards(self) -> tuple[Leaderboard, ...]:
         """One of each data set, in the suite's order."""
+        # Without a manifest there is no suite's order, and names decide.
         datasets = self.manifest.datasets if self.manifest else ()
         return leaderboards(self.records, self.estimates, datasets)
 
@@ -120,6 +123,7 @@ class Results:
             return None, "no suite.json says what was preregistered"
         if self.manifest.registration is None:
             return None, f"the suite {self.name} preregisters no [hypothesis]; add one"
+        # A published folder may lack arrays; its tables are still worth a look.
         try:
             return hypothesis_report(self.records, self.manifest, self.arrays), ""
         except HarnessError as error:
@@ -145,6 +149,7 @@ class Results:
     def provenance(self) -> Mapping[str, str]:
         """Facts that a reader needs to repeat the run, by their names."""
         jobs = [record.job for record in self.records]
+        # A set, since one library serves many jobs.
         versions = {f"{k} {v}" for j in jobs for k, v in j.subject.versions.items()}
         machines = {
             f"Python {record.environment.python}, {record.environment.cores} cores"
@@ -190,6 +195,7 @@ def _newest(records: Sequence[Record]) -> tuple[Record, ...]:
     candidates: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         candidates[_question(record)].append(record)
+    # A capped record is newer at times, and never what a reader expects.
     newest = (
         max(group, key=lambda r: (r.job.official, r.job.version, r.key))
         for group in candidates.values()
@@ -202,6 +208,7 @@ def _kind(record: Record, current: Record | None) -> str:
     if current is None:
         return "outside the cells that the run plans"
     job, now = record.job, current.job
+    # Caps first: a capped record may differ in its version as well.
     caps = (job.n_train, job.n_test, job.seed)
     if caps != (now.n_train, now.n_test, now.seed):
         return "of other caps or another seed (--limit, --seed)"

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.analysis.compare import compare_stored, comparison_text
-from harness.analysis.results import results_of
-from harness.contract.compressor import spec_of
-from harness.contract.registry import load_registry
 from harness.records.store import Store
 
 
@@ -17,17 +14,10 @@ def compare_in(
     """Return the comparison of two compressors in a folder of records, as text.
 
     Raises:
-        UsageError: a spec is unknown, or the folder lacks its record.
+        UsageError: the folder lacks a record or the per-sample results of one of them.
         StoreError: it has no records, or what is there is damaged.
     """
-    store = Store(folder)
-    measured = {record.spec for record in results_of(store).records}
-    specs = [_spelled(spec, measured) for spec in (first, second)]
-    return comparison_text(compare_stored(store, *specs, dataset=dataset, task=task))
-
-
-def _spelled(spec: str, measured: set[str]) -> str:
-    """Return a spec as records write it; a plugin that is not at hand needs no parsing."""
-    if spec in measured:
-        return spec
-    return spec_of(load_registry().parse(spec))
+    comparisons = compare_stored(
+        Store(folder), first, second, dataset=dataset, task=task
+    )
+    return comparison_text(comparisons)

@@ -42,6 +42,7 @@ def write_figures(folder: Path, target: Path) -> list[Path]:
     _make_folder(target)
     paths = []
     for name, chart in figures.items():
+        # None stands for a figure that these records do not allow.
         if chart is not None:
             paths.append(target / f"{name}.svg")
             save(chart, paths[-1])

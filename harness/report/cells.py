@@ -11,6 +11,7 @@ def number(cell: Cell) -> str:
     """Return the value, or in a word why there is none."""
     if cell.is_measured:
         return f"{cell.value:.{cell.digits}f}"
+    # Never run, without meaning and failed are three different answers.
     words = {NOT_RUN: NOTHING, NOT_APPLICABLE: "n/a"}
     return words.get(cell.status, cell.status.replace("_", " "))
 
@@ -40,4 +41,5 @@ def rank(value: int | None) -> str:
 
 
 def _end(cell: Cell, end: float) -> str:
+    # As journals write numbers below 1; it saves a letter a column.
     return f"{end:.{cell.digits}f}".removeprefix("0")

@@ -15,6 +15,7 @@ def document(results: Results, output_format: str) -> str:
     """
     match output_format:
         case "json":
+            # One record a line, as published: what one prints another reads.
             lines = (json.dumps(r.to_json(), sort_keys=True) for r in results.records)
             return "".join(f"{line}\n" for line in lines)
         case "csv":
@@ -27,6 +28,7 @@ def document(results: Results, output_format: str) -> str:
             from harness.report.latex import latex
 
             return latex(results)
+    # Altair and Jinja are slow to import, and only the page needs them.
     from harness.report.html import html_page
 
     return html_page(results)

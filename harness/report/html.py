@@ -55,6 +55,7 @@ def html_page(results: Results) -> str:
     with debug_mode(False):  # tests hold charts to the schema; a page need not again
         specs = _specs(results)
     rows = correlations(results.ladders)
+    # A data set whose tasks declare no column would be a bare heading.
     boards = [board for board in results.leaderboards if not board.is_empty]
     families = results.families
     themes = {"light": theme(dark=False), "dark": theme(dark=True)}
@@ -111,6 +112,7 @@ def _page_board(board: Leaderboard, families: tuple[str, ...]) -> dict[str, Any]
 def _rate_rows(board: Leaderboard) -> Iterator[tuple[str, list[Any]]]:
     for row in board.compressors:
         if row.rates:
+            # None where this row lacks a rate that others have.
             cells = [row.rates.get(name) for name in board.rates]
             yield row.name, [cell and page_cell(cell) for cell in cells]
 
@@ -135,6 +137,7 @@ def _specs(results: Results) -> dict[str, Any]:
         }
         for kind, chart in charts.items():
             if chart is not None:
+                # Width is the figure's on the page, whatever the window.
                 fit = {"type": "fit-x", "contains": "padding"}
                 wide = {"width": "container", "autosize": fit}
                 specs[f"{board.dataset}/{kind}"] = _without_config(chart) | wide

@@ -24,6 +24,7 @@ ESCAPES = str.maketrans(
 
 def latex(results: Results) -> str:
     """Return one `table` environment per data set; the answer stands in comments."""
+    # As comments: a paper says this in its own words.
     lines = [f"% {line}" for line in (legend(results), *results.answer)]
     lines.append("% Needs \\usepackage{booktabs}.")
     if not results.is_official:
@@ -41,7 +42,7 @@ def escaped(text: str) -> str:
 
 
 def _table(board: Leaderboard, ends: str) -> Iterator[str]:
-    headers = [shown.header for shown in board.columns]
+    headers = [column.header for column in board.columns]
     yield r"\begin{table}"
     yield rf"\caption{{Leaderboard of {escaped(board.dataset)}. Brackets: {escaped(ends)}.}}"
     yield rf"\begin{{tabular}}{{rllr{'r' * len(headers)}l}}"
@@ -49,6 +50,7 @@ def _table(board: Leaderboard, ends: str) -> Iterator[str]:
     yield _line(["rank", "compressor", "family", "ratio", *headers, "remarks"])
     yield r"\midrule"
     yield from map(_row, board.compressors)
+    # A rule sets baselines apart, as the line does in other formats.
     if board.baselines:
         yield r"\midrule"
         yield from map(_row, board.baselines)

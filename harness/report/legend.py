@@ -16,10 +16,11 @@ EMPTY = "No leaderboard: none of these tasks declares a column; --format csv has
 
 def legend_entries(results: Results) -> list[tuple[str, str]]:
     """Return the words above columns with their meaning, in the order of first use."""
+    # By header: boards share columns, and each is explained once.
     columns = {
-        shown.header: shown.column
+        column.header: column.declaration
         for board in results.leaderboards
-        for shown in board.columns
+        for column in board.columns
     }
     entries = [("rank", RANK), ("ratio", RATIO)]
     for header, column in columns.items():

@@ -23,13 +23,14 @@ def markdown(results: Results) -> str:
         parts += _absence_parts(board.absences)
     if all(board.is_empty for board in results.leaderboards):
         parts.append(EMPTY)
+    # The answer last, where a reader of a long file looks.
     parts += [legend(results), *results.elsewhere, " ".join(results.answer)]
     return "\n\n".join(parts) + "\n"
 
 
 def markdown_table(board: Leaderboard) -> str:
     """Return the table of one data set."""
-    headers = [shown.header for shown in board.columns]
+    headers = [column.header for column in board.columns]
     lines = [
         [
             *(rank(row.rank), row.name, row.family, full(row.ratio)),

@@ -37,6 +37,7 @@ class Track:
             values = [math.log(value) for value in values]
             span = (math.log(span[0]), math.log(span[1]))
         width = (span[1] - span[0]) or 1.0
+        # A codec beyond the span is drawn at its end, not off the page.
         shares = [(value - span[0]) / width for value in values]
         return [round(100 * min(1.0, max(0.0, share)), 2) for share in shares]
 
@@ -67,15 +68,16 @@ class PageCell:
 def page_cell(cell: Cell, track: Track | None = None) -> PageCell:
     """Return a cell for the page, with a bar where its column has a track."""
     if not cell.is_measured:
-        failed = cell.status not in (NOT_APPLICABLE, NOT_RUN)
+        is_failure = cell.status not in (NOT_APPLICABLE, NOT_RUN)
         title = cell.reason or cell.status
-        kind = "failed" if failed else "missing"
+        # A failure is coloured; an absence is only grey.
+        kind = "failed" if is_failure else "missing"
         return PageCell(text=number(cell), title=title, kind=kind)
     low, high = ends(cell)
     bar = None
     if track is not None:
-        left, right, value = track.positions((low, high, cell.value))
-        bar = (left, round(right - left, 2), value)
+        start, end, value = track.positions((low, high, cell.value))
+        bar = (start, round(end - start, 2), value)
     about = {"state": cell.state, "route": cell.route, "": cell.note}
     digits = cell.digits
     return PageCell(
@@ -92,16 +94,16 @@ def page_cell(cell: Cell, track: Track | None = None) -> PageCell:
 
 def tracks(board: Leaderboard) -> list[Track | None]:
     """Return the track of each column: rates and class readouts have one."""
-    return [_track(board, place, shown) for place, shown in enumerate(board.columns)]
+    return [_track(board, place, column) for place, column in enumerate(board.columns)]
 
 
-def _track(board: Leaderboard, place: int, shown: BoardColumn) -> Track | None:
-    if shown.column.is_readout:
+def _track(board: Leaderboard, place: int, column: BoardColumn) -> Track | None:
+    if column.declaration.is_readout:
         return Track(span=(0.0, 1.0))
-    measured = [row.cells[place] for row in board.rows if row.cells[place].is_measured]
-    if not shown.column.ranks or not measured:
+    cells = [row.cells[place] for row in board.rows if row.cells[place].is_measured]
+    if not column.declaration.ranks or not cells:
         return None
     # A codec that cannot be conditioned may lie beyond the end of the track.
-    conditioned = [cell for cell in measured if cell.route != "none"]
-    values = [end for cell in conditioned or measured for end in ends(cell)]
+    within = [cell for cell in cells if cell.route != "none"]
+    values = [end for cell in within or cells for end in ends(cell)]
     return Track(span=(min(values), max(values)), is_log=True)

@@ -24,6 +24,7 @@ def print_results(results: Results, console: Console) -> None:
     for board in boards:
         console.print(_table(board))
         for remark, names in _by_remark(board).items():
+            # Below the table and once per remark: a column of them would be too wide.
             line = f"  {remark}: {', '.join(names)}"
             console.print(line, highlight=False, markup=False)
         console.print()
@@ -38,7 +39,7 @@ def print_results(results: Results, console: Console) -> None:
 
 def _table(board: Leaderboard) -> Table:
     """Return a board for a terminal: no family, and remarks go below it."""
-    shown = Table(title=escape(board.dataset), title_justify="left", pad_edge=False)
+    table = Table(title=escape(board.dataset), title_justify="left", pad_edge=False)
     rows = [
         [rank(row.rank), row.name, short(row.ratio), *map(short, row.cells)]
         for row in board.rows
@@ -47,12 +48,12 @@ def _table(board: Leaderboard) -> Table:
     for header, *cells in zip(headers, *rows, strict=True):
         # Headers may take several lines, cells may not.
         width = max(map(len, cells), default=1)
-        shown.add_column(header, min_width=width, no_wrap=len(header) <= width)
+        table.add_column(header, min_width=width, no_wrap=len(header) <= width)
     last_compressor = len(board.compressors) - 1
     for place, cells in enumerate(rows):
         ends_section = place == last_compressor and bool(board.baselines)
-        shown.add_row(*map(escape, cells), end_section=ends_section)
-    return shown
+        table.add_row(*map(escape, cells), end_section=ends_section)
+    return table
 
 
 def _by_remark(board: Leaderboard) -> dict[str, list[str]]:

@@ -139,7 +139,7 @@ def test_a_baseline_is_drawn_with_the_readouts_that_name_it(two_readouts):
 
 def test_the_menu_lists_the_columns_that_are_readouts(two_readouts):
     menu = menu_of(scatter(two_readouts))
-    readouts = [c.header for c in two_readouts.columns if c.column.is_readout]
+    readouts = [c.header for c in two_readouts.columns if c.declaration.is_readout]
     assert menu["bind"]["options"] == readouts
     assert menu["value"] == readouts[0]
 

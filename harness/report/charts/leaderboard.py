@@ -36,9 +36,10 @@ def rate_against_accuracy(
     compressors = points[points["kind"] == COMPRESSOR]
     if compressors.empty:
         return None
-    present = set(compressors["readout"])
-    names = [c.header for c in board.columns if c.header in present]
-    rate = next(c.header for c in board.columns if c.column.ranks)
+    readouts = set(compressors["readout"])
+    # An entry that draws no compressor would be an empty chart.
+    names = [c.header for c in board.columns if c.header in readouts]
+    rate = next(c.header for c in board.columns if c.declaration.ranks)
     x = _rate_axis(rate)
     y = _accuracy_axis("accuracy (better \u2192)")
     layers = [
@@ -46,9 +47,9 @@ def rate_against_accuracy(
         *_compressor_layers(_family_looks(families, compressors), x, y, rate),
     ]
     # The data stand once, above the layers: a filter there reaches every layer.
-    kept = points[points["readout"].isin(names)]
+    data = points[points["readout"].isin(names)]
     chart = alt.LayerChart(
-        data=kept,
+        data=data,
         layer=layers,
         width=520,
         height=320,
@@ -74,7 +75,7 @@ def scatter_points(board: Leaderboard) -> pd.DataFrame:
 
 def _points(board: Leaderboard, row: Row) -> Iterator[dict[str, Any]]:
     pairs = list(zip(board.columns, row.cells, strict=True))
-    rate = next((cell for shown, cell in pairs if shown.column.ranks), Cell())
+    rate = next((cell for column, cell in pairs if column.declaration.ranks), Cell())
     about: dict[str, Any] = {"compressor": row.name, "family": row.family}
     if row.is_baseline:
         about["kind"] = BASELINE
@@ -83,16 +84,16 @@ def _points(board: Leaderboard, row: Row) -> Iterator[dict[str, Any]]:
         about |= {"rate": rate.value, "rate_low": rate.low, "rate_high": rate.high}
     else:
         return
-    for shown, cell in pairs:
-        if shown.column.is_readout and cell.is_measured:
+    for column, cell in pairs:
+        if column.declaration.is_readout and cell.is_measured:
             ends = {"ci_low": cell.low, "ci_high": cell.high}
-            yield about | {"readout": shown.header, "value": cell.value} | ends
+            yield about | {"readout": column.header, "value": cell.value} | ends
 
 
 def _family_looks(families: Sequence[str], compressors: pd.DataFrame) -> dict[str, Any]:
     looks = [appearance(index) for index in range(len(families))]
-    present = sorted(set(compressors["family"]))
-    legend = alt.Legend(values=present, title=None, orient="top")
+    names = sorted(set(compressors["family"]))
+    legend = alt.Legend(values=names, title=None, orient="top")
 
     def scale(part: int) -> alt.Scale:
         return alt.Scale(domain=list(families), range=[look[part] for look in looks])
@@ -110,25 +111,30 @@ def _layer(kind: str) -> alt.Chart:
 def _compressor_layers(
     looks: Mapping[str, Any], x: Axis, y: Axis, rate: str
 ) -> list[alt.Chart]:
-    picked = alt.selection_point(name="family_pick", fields=["family"], bind="legend")
+    selection = alt.selection_point(
+        name="family_pick", fields=["family"], bind="legend"
+    )
     base = _layer(COMPRESSOR).encode(color=looks["color"])
 
-    def faded(strength: float) -> Any:
-        return alt.condition(picked, alt.value(strength), alt.value(0.06))
+    def opacity(strength: float) -> Any:
+        return alt.condition(selection, alt.value(strength), alt.value(0.06))
 
     at = {"x": x("rate"), "y": y("value")}
     bars = base.mark_rule(strokeWidth=1.2)
+    # A missing end would be drawn as a bar from 0.
     across = bars.transform_filter("isValid(datum.rate_low)")
     upright = bars.transform_filter("isValid(datum.ci_low)")
-    joined = base.mark_line(strokeWidth=1.6).encode(**at, opacity=faded(0.6))
+    lines = base.mark_line(strokeWidth=1.6).encode(**at, opacity=opacity(0.6))
     dots = base.mark_point(filled=True, size=85).encode(
-        **at, shape=looks["shape"], opacity=faded(1.0), tooltip=_scatter_tooltip(rate)
+        **at, shape=looks["shape"], opacity=opacity(1.0), tooltip=_scatter_tooltip(rate)
     )
     return [
-        across.encode(x=x("rate_low"), x2="rate_high:Q", y=at["y"], opacity=faded(0.4)),
-        upright.encode(x=at["x"], y=y("ci_low"), y2="ci_high:Q", opacity=faded(0.4)),
-        joined,
-        dots.add_params(picked),
+        across.encode(
+            x=x("rate_low"), x2="rate_high:Q", y=at["y"], opacity=opacity(0.4)
+        ),
+        upright.encode(x=at["x"], y=y("ci_low"), y2="ci_high:Q", opacity=opacity(0.4)),
+        lines,
+        dots.add_params(selection),
     ]
 
 
@@ -170,7 +176,7 @@ def _scatter_tooltip(rate: str) -> list[alt.Tooltip]:
 
 def _baseline_layers(y: Axis) -> list[alt.Chart]:
     base = _layer(BASELINE).encode(y=y("value"))
-    shown = [
+    tooltip = [
         alt.Tooltip("compressor:N", title="baseline"),
         alt.Tooltip("readout:N", title="readout"),
         alt.Tooltip("value:Q", title="accuracy", format=".3f"),
@@ -178,19 +184,20 @@ def _baseline_layers(y: Axis) -> list[alt.Chart]:
     rule = base.mark_rule(strokeDash=[4, 4], color=GREY, opacity=0.8)
     name = base.mark_text(align="left", dx=4, dy=-6, fontSize=11, color=GREY)
     return [
-        rule.encode(tooltip=shown),
+        rule.encode(tooltip=tooltip),
         name.encode(x=alt.value(0), text="compressor:N"),
     ]
 
 
 def _shown_readout(names: Sequence[str]) -> dict[str, Any]:
     """Return the title and filter that show one readout at a time."""
+    # The title follows the menu; in a picture it names what is drawn.
     text: Any = names[0] if len(names) == 1 else alt.ExprRef(MENU)
     title = alt.TitleParams(text=text, anchor="start", fontWeight=500, fontSize=13)
     if len(names) == 1:
         return {"title": title}
-    chosen = alt.FilterTransform(f"datum.readout === {MENU}")
-    return {"title": title, "transform": [chosen]}
+    choice = alt.FilterTransform(f"datum.readout === {MENU}")
+    return {"title": title, "transform": [choice]}
 
 
 def _menu(names: Sequence[str]) -> alt.Parameter:
@@ -233,6 +240,7 @@ def rates_by_compressor(board: Leaderboard) -> alt.LayerChart | None:
 
 def _best_first(board: Leaderboard) -> list[Row]:
     """Return rows by their ratio, baselines among them; those without one by name."""
+    # Baselines without a rate have no line here.
     coded = [row for row in board.rows if row.rates]
     return sorted(
         coded,
@@ -245,13 +253,13 @@ def _best_first(board: Leaderboard) -> list[Row]:
 
 
 def _strip_layers(points: pd.DataFrame, order: Sequence[str]) -> list[alt.Chart]:
-    present = [name for name in RATES.values() if name in set(points["rate"])]
+    names = [name for name in RATES.values() if name in set(points["rate"])]
     looks = {name: appearance(index) for index, name in enumerate(RATES.values())}
     legend = alt.Legend(title=None, orient="top")
-    colours = alt.Scale(domain=present, range=[looks[name][0] for name in present])
-    shapes = alt.Scale(domain=present, range=[looks[name][1] for name in present])
-    picked = alt.selection_point(name="rate_pick", fields=["rate"], bind="legend")
-    shown = alt.condition(picked, alt.value(0.95), alt.value(0.06))
+    colours = alt.Scale(domain=names, range=[looks[name][0] for name in names])
+    shapes = alt.Scale(domain=names, range=[looks[name][1] for name in names])
+    selection = alt.selection_point(name="rate_pick", fields=["rate"], bind="legend")
+    opacity = alt.condition(selection, alt.value(0.95), alt.value(0.06))
 
     x = _strip_axis(points)
     y = alt.Y("compressor:N", sort=list(order), title=None)
@@ -262,14 +270,14 @@ def _strip_layers(points: pd.DataFrame, order: Sequence[str]) -> list[alt.Chart]
     colour = alt.Color("rate:N", scale=colours, legend=legend)
     return [
         span.encode(x=x("min(value):Q"), x2="max(value):Q"),
-        bars.encode(x=x("ci_low:Q"), x2="ci_high:Q", color=colour, opacity=shown),
+        bars.encode(x=x("ci_low:Q"), x2="ci_high:Q", color=colour, opacity=opacity),
         dots.encode(
             x=x("value:Q"),
             color=colour,
             shape=alt.Shape("rate:N", scale=shapes, legend=legend),
-            opacity=shown,
+            opacity=opacity,
             tooltip=_strip_tooltip(),
-        ).add_params(picked),
+        ).add_params(selection),
     ]
 
 

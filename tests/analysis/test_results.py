@@ -175,3 +175,20 @@ def test_parts_are_computed_once(rates, results_from):
     assert results.table is results.table
     with pytest.raises(dataclasses.FrozenInstanceError):
         results.manifest = None
+
+
+def test_a_run_whose_jobs_have_no_record_yet_shows_nothing_and_says_what_lies_there(
+    rates, results_from
+):
+    registration = Registration(
+        claims=[Claim(name="G", task="class_adapt")], datasets=["d"]
+    )
+    manifest = manifest_of([rates("planned")], registration=registration)
+    results = results_from([rates("a")], manifest)
+    assert results.leaderboards == ()
+    assert results.elsewhere == (
+        "1 more record is outside the cells that the run plans; not shown",
+    )
+    assert results.answer[0].startswith(QUESTION)
+    assert "Undecided" in results.answer[1]
+    assert results.table.empty
