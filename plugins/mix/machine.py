@@ -1,4 +1,4 @@
-"""A mixer in memory: built, primed once, and then used and undone again and again."""
+"""Mixer in memory: built and primed once, then used and undone for each sample."""
 
 import hashlib
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ PRIMED, AFTER_X = range(N_LEVELS)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The fields of the compressor that decide the size of its arrays."""
+    """Fields of the compressor that decide the size of its arrays."""
 
     order: int
     words: bool
@@ -69,7 +69,7 @@ class Plan:
 
 
 class Machine:
-    """A model that has seen a prefix; each call leaves it as it was."""
+    """Model primed with a prefix; each call leaves it unchanged."""
 
     def __init__(self, plan: Plan, prefix: bytes) -> None:
         self._model = _build(plan)
@@ -193,13 +193,14 @@ def _aligned(n_bytes: int) -> Bytes:
 
 
 def _first_maps(n_contexts: int) -> NDArray[np.int32]:
-    """Return what a bit history means before anything was learned."""
-    one = 1 << PROBABILITY_BITS
+    """Return the probability of a 1 after each bit history, before any training."""
+    certainty = 1 << PROBABILITY_BITS
     zeros, ones, _ = np.array(history_states(), np.int64).T
-    states = np.full(N_STATES, one // 2)
-    states[: len(ones)] = one * (5 * ones + 2) // (5 * (zeros + ones) + 4)
+    states = np.full(N_STATES, certainty // 2)
+    # (n1 + 0.4) / (n0 + n1 + 0.8): the estimate of Krichevsky and Trofimov, sharpened.
+    states[: len(ones)] = certainty * (5 * ones + 2) // (5 * (zeros + ones) + 4)
     lengths = np.arange(N_MATCH_STATES)
-    matches = one - one // (lengths + 2)
+    matches = certainty - certainty // (lengths + 2)
     values = np.concatenate([np.tile(states, n_contexts), matches])
     return (values << COUNT_BITS).astype(np.int32)
 
