@@ -18,7 +18,7 @@ import numpy as np
 
 from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
-from .machine import Machine, Plan
+from .machine import Dimensions, Machine
 
 MAX_ORDER = 6
 
@@ -55,36 +55,37 @@ class Mix(Codec):
             raise SpecError(f"shape is {self.shape}; give positive (height, width)")
 
     def pack(self, data: bytes) -> bytes:
+        # An empty prefix is one that is primed like any other.
         return self.pack_after(data, b"")
 
     def unpack(self, code: bytes, length: int) -> bytes:
         return self.unpack_after(code, b"", length)
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
-        return _primed(self._plan, prefix).encode(data)
+        return _primed(self._dimensions, prefix).encode(data)
 
     def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:
-        return _primed(self._plan, prefix).decode(code, length)
+        return _primed(self._dimensions, prefix).decode(code, length)
 
     def packed_lengths(self, samples: Sequence[bytes]) -> Bits:
         return self.packed_lengths_after(samples, b"")
 
     def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
-        n_bytes = _primed(self._plan, prefix).n_code_bytes(samples)
+        n_bytes = _primed(self._dimensions, prefix).n_code_bytes(samples)
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
 
     def pair_code_lengths(self, xs: Sequence[bytes], ys: Sequence[bytes]) -> Bits:
         """Return the lengths of all x + y: x is coded once, each y is undone after it."""
-        machine = _primed(self._plan, self.prefix())
+        machine = _primed(self._dimensions, self.prefix())
         rows = [machine.n_pair_bytes(x, ys) for x in xs]
         n_bytes = np.array(rows, dtype=np.float64).reshape(len(xs), len(ys))
         return BITS_PER_BYTE * n_bytes
 
     @property
-    def _plan(self) -> Plan:
+    def _dimensions(self) -> Dimensions:
         # Only images of one channel have neighbours one byte and one row away.
         shape = self.shape if self.shape and len(self.shape) == 2 else None
-        return Plan(
+        return Dimensions(
             order=self.order,
             words=self.words,
             table_bits=self.table_bits,
@@ -94,9 +95,9 @@ class Mix(Codec):
 
 # Many samples follow the same prefix; a second model would double the memory.
 @lru_cache(maxsize=1)
-def _primed(plan: Plan, prefix: bytes) -> Machine:
+def _primed(dimensions: Dimensions, prefix: bytes) -> Machine:
     """Return a model primed with a prefix."""
-    return Machine(plan, prefix)
+    return Machine(dimensions, prefix)
 
 
 @hookimpl

@@ -124,6 +124,7 @@ def _gather_match(m: Model, n_known: int) -> None:
     cell = N_STATES * len(m.blocks) + _match_state(r[MATCH_LENGTH])
     m.scratch[MATCH_CELL] = cell
     p = m.maps[Index(cell)] >> (COUNT_BITS + PROBABILITY_BITS - 12)
+    # The map says how far the match is right; the sign turns it to a 1 or a 0.
     sign = 2 * r[EXPECTED] - 1
     m.inputs[at] = sign * m.constants.stretch[Index(p)]
     m.inputs[Index(at + 1)] = sign * (p - 2048)

@@ -51,6 +51,7 @@ def constants() -> Constants:
 
 def squash_table() -> NDArray[np.int32]:
     """Return 65536 / (1 + exp(-x / 256)) for all log-odds, within 1 .. 65535."""
+    # Only one half is computed: the table is symmetric to the last unit.
     half = [
         int(Decimal(65536) / (1 + (Decimal(-x) / 256).exp()))
         for x in range(STRETCH_LIMIT + 1)
