@@ -1,10 +1,10 @@
-"""Prime a coder once, then fork per sample: what follows a prefix, at a sample's cost.
+"""Primed coders: code a prefix once, then fork per sample, at the cost of the sample.
 
 A library for plugins whose codec streams but cannot be copied. The primed coder lives in a
 small process of its own, started by a real exec (no site, no numpy: little to fork), which
 reads its whole batch, primes, and forks one child per sample; each child writes its bytes
 to the same pipe and ends. One child runs at a time: a job keeps to one core. Helper and
-children die with whoever asked (PR_SET_PDEATHSIG; a closed pipe elsewhere).
+children end with the process that started them (PR_SET_PDEATHSIG; a closed pipe elsewhere).
 
 This file is both the library and the program of the helper, so it imports little.
 """
@@ -27,15 +27,15 @@ _LENGTH = struct.Struct("<q")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How to make a streaming coder, and what its methods are called.
+class StreamingCoder:
+    """Construction of a streaming coder, and the names of its methods.
 
     Attributes:
         module: dotted name of a module, not a package; it is imported without its parents,
             whose own imports cost more than everything else.
         factory: the coder's class in it.
-        args, kwargs: given to it; plain JSON values.
-        feed: method that takes bytes and returns what they let out.
+        args, kwargs: its arguments; plain JSON values.
+        feed: method that takes bytes and returns the code that they complete.
         finish: method that ends the stream.
         seal: method called between prefix and sample, "" for none; it flushes the prefix.
         chunk: bytes per call of `feed`, 0 for all at once.
@@ -52,39 +52,39 @@ class Recipe:
 
 
 def tails_after(
-    recipe: Recipe, prefix: bytes, samples: Sequence[bytes]
+    coder_spec: StreamingCoder, prefix: bytes, samples: Sequence[bytes]
 ) -> tuple[int, list[bytes]]:
-    """Return how many bytes the prefix let out, and what follows them for each sample.
+    """Return the number of code bytes before the first sample, and the code of each sample.
 
     Raises:
-        CodingError: the helper did not give all its codes.
+        CodingError: the helper did not return all its codes.
     """
     from harness import CodingError
 
-    parcels = [json.dumps(asdict(recipe)).encode(), prefix, *samples]
+    parcels = [json.dumps(asdict(coder_spec)).encode(), prefix, *samples]
     batch = b"".join(_LENGTH.pack(len(parcel)) + parcel for parcel in parcels)
     command = [sys.executable, "-I", "-S", __file__, str(os.getpid())]
-    command += [_folder_of(recipe.module)]
+    command += [_folder_of(coder_spec.module)]
     # `run` reads and writes at once, and kills the helper if it is interrupted itself.
     done = subprocess.run(command, input=batch, capture_output=True, check=False)
     answers = _parcels(done.stdout)
     if done.returncode or len(answers) != len(samples) + 1:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        error_lines = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise CodingError(
-            f"the primed {recipe.module} coder ended with status {done.returncode} after "
-            f"{len(answers)} of {len(samples) + 1} answers: {said[0] if said else 'silent'}"
+            f"the primed {coder_spec.module} coder ended with status {done.returncode} after "
+            f"{len(answers)} of {len(samples) + 1} answers: {(error_lines or ['silent'])[0]}"
         )
     return _LENGTH.unpack(answers[0])[0], answers[1:]
 
 
 def suffix_codes(
-    recipe: Recipe, prefix: bytes, samples: Sequence[bytes]
+    coder_spec: StreamingCoder, prefix: bytes, samples: Sequence[bytes]
 ) -> list[bytes]:
     """Return each sample's code by the suffix route, as `pack_after` writes it."""
     from harness import shared_length, varint
 
-    # What the prefix let out before its end is common to all.
-    _, (end, *tails) = tails_after(recipe, prefix, [b"", *samples])
+    # Code that the prefix completed by itself is common to all samples.
+    _, (end, *tails) = tails_after(coder_spec, prefix, [b"", *samples])
     shares = [shared_length(end, tail) for tail in tails]
     return [
         varint(len(end) - shared) + tail[shared:]
@@ -93,7 +93,7 @@ def suffix_codes(
 
 
 def _folder_of(module: str) -> str:
-    """Return the folder a module lies in."""
+    """Return the folder of a module."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module named {module!r}", name=module)
@@ -101,53 +101,57 @@ def _folder_of(module: str) -> str:
 
 
 def _parcels(data: bytes) -> list[bytes]:
-    """Return the whole length-prefixed parcels in `data`."""
-    found, start = [], 0
+    """Return the complete length-prefixed parcels in `data`."""
+    parcels, start = [], 0
+    # A helper that died early leaves an incomplete parcel, which the caller counts.
     while start + _LENGTH.size <= len(data):
         end = start + _LENGTH.size + _LENGTH.unpack_from(data, start)[0]
         if end > len(data):
             break
-        found.append(data[start + _LENGTH.size : end])
+        parcels.append(data[start + _LENGTH.size : end])
         start = end
-    return found
+    return parcels
 
 
 def _serve(parent: int, folder: str, batch: bytes, out: BinaryIO) -> None:
     """Answer one batch: the length of the head, then a tail for each sample."""
     die_with_parent = _deathwish()
     die_with_parent()
+    # The parent may have ended before the request to die with it.
     if os.getppid() != parent:
         return
     sys.path.append(folder)
     head, prefix, *samples = _parcels(batch)
-    recipe = Recipe(**json.loads(head))
-    coder, n_out = _primed(recipe, prefix)
+    coder_spec = StreamingCoder(**json.loads(head))
+    coder, n_out = _primed(coder_spec, prefix)
     _answer(out, _LENGTH.pack(n_out))
     for sample in samples:
+        # One child at a time: a job keeps to one core.
         child = os.fork()
         if child == 0:
             die_with_parent()
-            _answer(out, _finished(recipe, coder, sample))
+            _answer(out, _finished(coder_spec, coder, sample))
+            # Without the clean-up of the interpreter: its buffers belong to the parent.
             os._exit(0)
         if os.waitpid(child, 0)[1]:
             raise SystemExit(1)
 
 
-def _primed(recipe: Recipe, prefix: bytes) -> tuple[Any, int]:
-    module = importlib.import_module(recipe.module.rpartition(".")[2])
-    coder = getattr(module, recipe.factory)(*recipe.args, **recipe.kwargs)
-    n_out = len(_fed(recipe, coder, prefix))
-    if recipe.seal:
-        n_out += len(getattr(coder, recipe.seal)())
+def _primed(coder_spec: StreamingCoder, prefix: bytes) -> tuple[Any, int]:
+    module = importlib.import_module(coder_spec.module.rpartition(".")[2])
+    coder = getattr(module, coder_spec.factory)(*coder_spec.args, **coder_spec.kwargs)
+    n_out = len(_fed(coder_spec, coder, prefix))
+    if coder_spec.seal:
+        n_out += len(getattr(coder, coder_spec.seal)())
     return coder, n_out
 
 
-def _finished(recipe: Recipe, coder: Any, sample: bytes) -> bytes:
-    return _fed(recipe, coder, sample) + bytes(getattr(coder, recipe.finish)())
+def _finished(coder_spec: StreamingCoder, coder: Any, sample: bytes) -> bytes:
+    return _fed(coder_spec, coder, sample) + bytes(getattr(coder, coder_spec.finish)())
 
 
-def _fed(recipe: Recipe, coder: Any, data: bytes) -> bytes:
-    feed, step = getattr(coder, recipe.feed), recipe.chunk or max(len(data), 1)
+def _fed(coder_spec: StreamingCoder, coder: Any, data: bytes) -> bytes:
+    feed, step = getattr(coder, coder_spec.feed), coder_spec.chunk or max(len(data), 1)
     pieces = (data[start : start + step] for start in range(0, len(data), step))
     return b"".join(map(feed, pieces))
 

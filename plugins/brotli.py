@@ -1,7 +1,7 @@
-"""Brotli (RFC 7932): LZ77 with Huffman codes chosen by context, and a dictionary inside.
+"""Brotli (RFC 7932): LZ77, Huffman codes selected by context, and a built-in dictionary.
 
-Its code after a prefix is what follows the library's flush point; the decoder codes the
-prefix again to rebuild what stands before.
+Its code after a prefix is the output behind the library's flush point; the decoder codes
+the prefix again to rebuild the output before it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import brotli
 
 from harness import Codec, CodingError, SpecError, hookimpl
 
-from ._primed import Recipe, tails_after
+from ._primed import StreamingCoder, tails_after
 
 DICTIONARY_BYTES = 122_784
 FAST_LGWIN = 18
@@ -35,6 +35,7 @@ class _Brotli(Codec):
 
     @property
     def window(self) -> int:
+        # RFC 7932, section 9.1: 16 bytes less than the power of two.
         return (1 << self.lgwin) - 16
 
     def pack(self, data: bytes) -> bytes:
@@ -64,6 +65,7 @@ class Brotli(_Brotli):
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
         coder = brotli.Compressor(quality=self.quality, lgwin=self.lgwin)
+        # A flush ends the prefix on a byte boundary, at which the code can be cut.
         coder.process(prefix)
         coder.flush()
         return bytes(coder.process(data) + coder.finish())
@@ -77,9 +79,10 @@ class Brotli(_Brotli):
 
     def pack_each_after(self, samples: Sequence[bytes], prefix: bytes) -> list[bytes]:
         enough = PRIMED_FROM[self.quality >= SLOW_QUALITY]
+        # Starting the helper costs more than coding a short prefix a few times.
         if len(samples) < FEWEST_PRIMED or len(prefix) < enough:
             return super().pack_each_after(samples, prefix)
-        recipe = Recipe(
+        coder_spec = StreamingCoder(
             module="_brotli",
             factory="Compressor",
             kwargs={"quality": self.quality, "lgwin": self.lgwin},
@@ -87,7 +90,7 @@ class Brotli(_Brotli):
             seal="flush",
             finish="finish",
         )
-        _, tails = tails_after(recipe, prefix, samples)
+        _, tails = tails_after(coder_spec, prefix, samples)
         return tails
 
 
@@ -105,6 +108,7 @@ class BrotliFast(_Brotli):
 
     @property
     def window(self) -> int:
+        # The fast qualities ignore a larger window.
         return (1 << min(self.lgwin, FAST_LGWIN)) - 16
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from harness import Codec, SpecError, hookimpl
 
 @dataclass(frozen=True, kw_only=True)
 class Bz2(Codec):
-    """What `bzip2` writes; it cannot be conditioned."""
+    """Output of `bzip2`; it cannot be conditioned."""
 
     name = "bz2"
     family = "BWT"
@@ -23,6 +23,7 @@ class Bz2(Codec):
 
     @property
     def window(self) -> int:
+        # A block is sorted as a whole; nothing is shared between blocks.
         return self.level * 100_000
 
     def pack(self, data: bytes) -> bytes:

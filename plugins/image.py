@@ -25,7 +25,7 @@ STORED, PAGES = b"\0", b"\1"
 
 @dataclass(frozen=True, kw_only=True)
 class _Image(Codec):
-    """What the formats share; they differ in `_encode` and `_decode` of one page."""
+    """Base of the formats, which differ in `_encode` and `_decode` of one page."""
 
     family = "image codec"
     requires = ("imagecodecs",)
@@ -35,7 +35,7 @@ class _Image(Codec):
     }
     most_rows: ClassVar[int] = 65_535
     reach: ClassVar[int] = 0
-    """Pixels back at which a repetition is seen; 0 where only neighbours are."""
+    """Largest distance of a repetition in pixels; 0 if only neighbours are used."""
 
     shape: tuple[int, ...] | None = None
     levels: int | None = None
@@ -56,10 +56,12 @@ class _Image(Codec):
         shape = self.shape
         if shape is None or not self._fits(prod(shape)):
             return 0
+        # Nothing is shared between pages.
         page = self.most_rows // shape[0] * prod(shape)
         return min(self.reach * prod(shape[2:]), page)
 
     def pack(self, data: bytes) -> bytes:
+        # Any bytes must have a code, also those that are no images.
         if not self._fits(len(data)) or max(data) >= (self.levels or 256):
             return STORED + data
         pixels = np.frombuffer(data, np.uint8)
@@ -68,6 +70,7 @@ class _Image(Codec):
             size = prod(page)
             pages.append(self._encode(pixels[start : start + size].reshape(page)))
             start += size
+        # The last page ends with the code, so that its length need not be stored.
         return PAGES + b"".join(varint(len(p)) + p for p in pages[:-1]) + pages[-1]
 
     def unpack(self, code: bytes, length: int) -> bytes:
@@ -78,6 +81,7 @@ class _Image(Codec):
         data, start = b"", 1
         pages = list(self._pages(length))
         for i, page in enumerate(pages):
+            # Only the last page has no length before it.
             end = len(code)
             if i < len(pages) - 1:
                 size, start = read_varint(code, start)
@@ -87,7 +91,7 @@ class _Image(Codec):
         return data
 
     def _fits(self, length: int) -> bool:
-        """Tell whether so many bytes are whole images that the format can take."""
+        """Return True if so many bytes are whole images that the format can hold."""
         shape = self.shape
         if shape is None or not length or length % prod(shape):
             return False
@@ -97,6 +101,7 @@ class _Image(Codec):
         """Yield the shape of each page: (rows, width), or (rows, width, 3)."""
         height, width, *channels = self.shape or (0, 0)
         rows = length // (width * prod(channels))
+        # A page ends between two images.
         step = self.most_rows // height * height
         for start in range(0, rows, step):
             inner = (width, 3) if channels == [3] else (width,)
@@ -142,6 +147,7 @@ class Webp(_Image):
         _check(self.name, "effort", self.effort, 0, 6)
 
     def _encode(self, page: Pixels) -> bytes:
+        # The format has no grey images; equal channels cost next to nothing.
         colours = page if page.ndim == 3 else np.repeat(page[..., None], 3, axis=2)
         code = imagecodecs.webp_encode(
             np.ascontiguousarray(colours),
@@ -193,9 +199,9 @@ class JpegXl(_Image):
         return np.asarray(pixels).reshape(page)
 
 
-def _check(name: str, what: str, value: int, low: int, high: int) -> None:
+def _check(name: str, field: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise SpecError(f"{what} is {value}; {name} has {low} to {high}")
+        raise SpecError(f"{field} is {value}; {name} has {low} to {high}")
 
 
 @hookimpl

@@ -41,10 +41,11 @@ class Lz4(Codec):
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
         # A copy: where data and dictionary overlap in memory, lz4 drops the dictionary.
-        known = bytearray(prefix)
-        return bytes(lz4.block.compress(data, dict=known, **self._options()))
+        dictionary = bytearray(prefix)
+        return bytes(lz4.block.compress(data, dict=dictionary, **self._options()))
 
     def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:
+        # The code of nothing is no block that could be decoded.
         if not length:
             return b""
         data = lz4.block.decompress(code, uncompressed_size=length, dict=prefix)
@@ -56,6 +57,7 @@ class Lz4(Codec):
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
 
     def _options(self) -> dict[str, Any]:
+        # The size is left out: the decoder is told it.
         if self.level == 1:
             return {"mode": "default", "store_size": False}
         return {

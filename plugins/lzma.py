@@ -10,7 +10,7 @@ import numpy as np
 
 from harness import Codec, SpecError, hookimpl, read_varint, shared_length, varint
 
-from ._primed import Recipe, suffix_codes
+from ._primed import StreamingCoder, suffix_codes
 
 WINDOW_LOGS = (18, 20, 21, 22, 22, 23, 23, 24, 25, 26)
 """log2 of the dictionary of presets 0 to 9 (xz's manual)."""
@@ -36,7 +36,7 @@ class _Preset(Codec):
 
     @property
     def flags(self) -> int:
-        """The preset as the library wants it."""
+        """The preset in the encoding of the library."""
         return self.preset | (lzma.PRESET_EXTREME if self.extreme else 0)
 
 
@@ -64,6 +64,7 @@ class Lzma(_Preset):
         n_bytes = len(prefix) + len(data)
         head = _head(prefix, self.flags, self._dictionary(n_bytes))
         whole = _packed(prefix + data, self._filters(n_bytes))
+        # The decoder knows the prefix, and so the code up to the first difference.
         shared = shared_length(head, whole)
         return varint(len(head) - shared) + whole[shared:]
 
@@ -79,17 +80,18 @@ class Lzma(_Preset):
             return super().pack_each_after(samples, prefix)
         sizes = np.array([self._dictionary(len(prefix) + len(s)) for s in samples])
         codes = [b""] * len(samples)
+        # A primed coder has one dictionary size, which must be that of `pack_after`.
         for size in np.unique(sizes):
             members = np.flatnonzero(sizes == size).tolist()
-            chosen = [samples[i] for i in members]
-            found = suffix_codes(self._recipe(int(size)), prefix, chosen)
-            for i, code in zip(members, found, strict=True):
+            group = [samples[i] for i in members]
+            group_codes = suffix_codes(self._coder_spec(int(size)), prefix, group)
+            for i, code in zip(members, group_codes, strict=True):
                 codes[i] = code
         return codes
 
-    def _recipe(self, dict_size: int) -> Recipe:
+    def _coder_spec(self, dict_size: int) -> StreamingCoder:
         filters = self._filters(dict_size)
-        return Recipe(
+        return StreamingCoder(
             module="lzma",
             factory="LZMACompressor",
             kwargs={"format": lzma.FORMAT_RAW, "filters": filters},
@@ -110,7 +112,7 @@ class Lzma(_Preset):
 
 @dataclass(frozen=True, kw_only=True)
 class Xz(_Preset):
-    """What `xz` writes; LZMA2 has no usable cut, so that it cannot be conditioned."""
+    """Output of `xz`; LZMA2 has no usable cut, so that it cannot be conditioned."""
 
     name = "xz"
     family = "LZ77 + range coder"
@@ -130,11 +132,12 @@ def _chain(flags: int, dict_size: int) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=2)
 def _head(prefix: bytes, flags: int, dict_size: int) -> bytes:
-    """Return a prefix's own code, made once for all the samples that follow it."""
+    """Return the code of a prefix, computed once for all samples after it."""
     return _packed(prefix, _chain(flags, dict_size))
 
 
 def _packed(data: bytes, filters: list[dict[str, Any]]) -> bytes:
+    # The range coder's first byte is always 0; `_unpacked` puts it back.
     return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)[1:]
 
 

@@ -23,12 +23,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _compiled(function: Function) -> Function:
+    # numba has no types that mypy could check.
     return cast("Function", numba.njit(cache=True)(function))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order0(Codec):
-    """Counts bytes and knows nothing of their order; what is fitted are the counts."""
+    """Codec that counts bytes and ignores their order; a fit keeps the counts."""
 
     name = "order0"
     family = "entropy only"
@@ -142,12 +143,14 @@ def _decode(bits: Octets, frequencies: Ints, length: int) -> Octets:
     """Return the data of `_encode`; changes `frequencies`."""
     data = np.empty(length, np.uint8)
     low, high, value, n = np.int64(0), np.int64(TOP), np.int64(0), 0
+    # Zeros past the end: the encoder drops them.
     for n in range(32):
         value = 2 * value + (bits[n] if n < len(bits) else 0)
     n = 32
     total = _settle(frequencies)
     for i in range(length):
         width = high - low + 1
+        # Inverse of the encoder's narrowing: the largest cumulative count that fits.
         target = ((value - low + 1) * total - 1) // width
         symbol, below = 0, np.int64(0)
         while below + frequencies[symbol] <= target:

@@ -11,12 +11,12 @@ import pyppmd
 
 from harness import Codec, SpecError, hookimpl
 
-from ._primed import Recipe, suffix_codes
+from ._primed import StreamingCoder, suffix_codes
 
 PIECE = 1 << 14
 PRIMED_FROM = 1 << 14
 FEWEST_PRIMED = 8
-"""From so many bytes of prefix and samples a fork is cheaper than coding the prefix."""
+"""Least prefix bytes and samples at which a fork is cheaper than coding the prefix."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Ppmd(Codec):
 
     @property
     def window(self) -> int:
-        """What surely fits the memory: where that is full, the model starts afresh.
+        """Bytes that surely fit the memory; a full memory makes the model start afresh.
 
         At order 6, English text fills 16 MiB after 2.5 to 5 MB, and 4 MiB after .6 to 1.
         """
@@ -52,6 +52,7 @@ class Ppmd(Codec):
         if not data:
             return b""
         encoder = pyppmd.Ppmd7Encoder(self.order, self.memory_mib << 20)
+        # A piece whose output stays below 32 KiB: see the fault of pyppmd above.
         starts = range(0, len(data), PIECE)
         pieces = [encoder.encode(data[start : start + PIECE]) for start in starts]
         return b"".join([*pieces, encoder.flush()])
@@ -67,9 +68,10 @@ class Ppmd(Codec):
         return bytes(data)
 
     def pack_each_after(self, samples: Sequence[bytes], prefix: bytes) -> list[bytes]:
+        # Starting the helper costs more than coding a short prefix a few times.
         if len(samples) < FEWEST_PRIMED or len(prefix) < PRIMED_FROM:
             return super().pack_each_after(samples, prefix)
-        recipe = Recipe(
+        coder_spec = StreamingCoder(
             module="pyppmd.c._ppmd",
             factory="Ppmd7Encoder",
             args=(self.order, self.memory_mib << 20),
@@ -77,7 +79,7 @@ class Ppmd(Codec):
             finish="flush",
             chunk=PIECE,
         )
-        return suffix_codes(recipe, prefix, samples)
+        return suffix_codes(coder_spec, prefix, samples)
 
 
 @hookimpl

@@ -23,10 +23,12 @@ class Snappy(Codec):
         return BLOCK_BYTES
 
     def pack(self, data: bytes) -> bytes:
+        # The decoder is told the length; the preamble would count it twice.
         raw = bytes(cramjam.snappy.compress_raw(data))
         return raw[read_varint(raw)[1] :]
 
     def unpack(self, code: bytes, length: int) -> bytes:
+        # The library wants the preamble back.
         return bytes(cramjam.snappy.decompress_raw(varint(length) + code))
 
 

@@ -1,4 +1,4 @@
-"""Identity: what every compressor has to beat."""
+"""Identity, the baseline that every compressor has to beat."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from harness import Codec, hookimpl
 
 @dataclass(frozen=True, kw_only=True)
 class Store(Codec):
-    """Gives back its input."""
+    """Codec whose code is its input."""
 
     name = "store"
     family = "identity"
@@ -17,6 +17,7 @@ class Store(Codec):
         return data
 
     def unpack(self, code: bytes, length: int) -> bytes:
+        # A damaged code may be longer; the length is what the decoder was told.
         return code[:length]
 
 

@@ -32,6 +32,7 @@ class Zpaq(Codec):
     @property
     def window(self) -> int:
         """One block, as the package cuts them."""
+        # libzpaq cuts blocks 4096 bytes below a power of two.
         return (1 << (24 if self.level == 1 else 26)) - 4096
 
     def pack(self, data: bytes) -> bytes:
@@ -39,6 +40,7 @@ class Zpaq(Codec):
         return bytes(code)
 
     def unpack(self, code: bytes, length: int) -> bytes:  # noqa: ARG002  (the archive knows)
+        # One thread, as for the code: a job keeps to one core.
         return bytes(zpaq.decompress(code, threads=1))
 
 

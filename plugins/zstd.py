@@ -11,7 +11,7 @@ import zstandard
 from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
 LONGEST_LOG = 27
-"""What every decoder accepts."""
+"""Largest window that every decoder accepts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,53 +46,83 @@ class Zstd(Codec):
         return _window(self.level, self.window_log)
 
     def pack(self, data: bytes) -> bytes:
-        return self._coder().compress(data)
+        return self._coder.compress(data)
 
     def unpack(self, code: bytes, length: int) -> bytes:
-        return (
-            self._decoder().decompress(code, max_output_size=length) if length else b""
-        )
+        # The library takes an output size of 0 for "unknown".
+        return self._decoder.decompress(code, max_output_size=length) if length else b""
 
     def pack_after(self, data: bytes, prefix: bytes) -> bytes:
-        return self._coder(self._digested(prefix)).compress(data)
+        return self._coder_after(prefix).compress(data)
 
     def unpack_after(self, code: bytes, prefix: bytes, length: int) -> bytes:
-        decoder = self._decoder(_dictionary(prefix))
+        decoder = _new_decoder(_dictionary(prefix), frame=self.frame)
         return decoder.decompress(code, max_output_size=length) if length else b""
 
     def packed_lengths_after(self, samples: Sequence[bytes], prefix: bytes) -> Bits:
-        coder = self._coder(self._digested(prefix))
-        n_bytes = [len(coder.compress(sample)) for sample in samples]
-        return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
+        return _lengths(self._coder_after(prefix), samples)
 
     def packed_lengths(self, samples: Sequence[bytes]) -> Bits:
-        coder = self._coder()
-        n_bytes = [len(coder.compress(sample)) for sample in samples]
-        return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
+        return _lengths(self._coder, samples)
 
-    def _coder(
-        self, dictionary: zstandard.ZstdCompressionDict | None = None
-    ) -> zstandard.ZstdCompressor:
-        if self.frame and self.window_log is None:
-            # Only this way zstd fits its parameters to the size, as its program does.
-            return zstandard.ZstdCompressor(level=self.level, dict_data=dictionary)
-        return zstandard.ZstdCompressor(
-            compression_params=self._parameters(), dict_data=dictionary
-        )
+    # Making a compressor costs more than coding a short sample with it.
+    @property
+    def _coder(self) -> zstandard.ZstdCompressor:
+        return _coder(self.level, self.window_log, frame=self.frame)
 
-    def _digested(self, prefix: bytes) -> zstandard.ZstdCompressionDict:
-        return _digested(prefix, self.level, self.window_log)
+    def _coder_after(self, prefix: bytes) -> zstandard.ZstdCompressor:
+        return _coder_after(prefix, self.level, self.window_log, frame=self.frame)
 
-    def _parameters(self) -> zstandard.ZstdCompressionParameters:
-        return _parameters(self.level, self.window_log, frame=self.frame)
+    @property
+    def _decoder(self) -> zstandard.ZstdDecompressor:
+        return _decoder(frame=self.frame)
 
-    def _decoder(
-        self, dictionary: zstandard.ZstdCompressionDict | None = None
-    ) -> zstandard.ZstdDecompressor:
-        form = (
-            zstandard.FORMAT_ZSTD1 if self.frame else zstandard.FORMAT_ZSTD1_MAGICLESS
-        )
-        return zstandard.ZstdDecompressor(dict_data=dictionary, format=form)
+
+def _lengths(coder: zstandard.ZstdCompressor, samples: Sequence[bytes]) -> Bits:
+    n_bytes = [len(coder.compress(sample)) for sample in samples]
+    return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
+
+
+@lru_cache(maxsize=8)
+def _coder(
+    level: int, window_log: int | None, *, frame: bool
+) -> zstandard.ZstdCompressor:
+    return _new_coder(None, level, window_log, frame=frame)
+
+
+# One entry: the tables of a strong level and a long prefix take 100 MB and more.
+@lru_cache(maxsize=1)
+def _coder_after(
+    prefix: bytes, level: int, window_log: int | None, *, frame: bool
+) -> zstandard.ZstdCompressor:
+    dictionary = _digested(prefix, level, window_log)
+    return _new_coder(dictionary, level, window_log, frame=frame)
+
+
+def _new_coder(
+    dictionary: zstandard.ZstdCompressionDict | None,
+    level: int,
+    window_log: int | None,
+    *,
+    frame: bool,
+) -> zstandard.ZstdCompressor:
+    if frame and window_log is None:
+        # Only this way zstd fits its parameters to the size, as its program does.
+        return zstandard.ZstdCompressor(level=level, dict_data=dictionary)
+    parameters = _parameters(level, window_log, frame=frame)
+    return zstandard.ZstdCompressor(compression_params=parameters, dict_data=dictionary)
+
+
+@lru_cache(maxsize=2)
+def _decoder(*, frame: bool) -> zstandard.ZstdDecompressor:
+    return _new_decoder(None, frame=frame)
+
+
+def _new_decoder(
+    dictionary: zstandard.ZstdCompressionDict | None, *, frame: bool
+) -> zstandard.ZstdDecompressor:
+    form = zstandard.FORMAT_ZSTD1 if frame else zstandard.FORMAT_ZSTD1_MAGICLESS
+    return zstandard.ZstdDecompressor(dict_data=dictionary, format=form)
 
 
 def _dictionary(prefix: bytes) -> zstandard.ZstdCompressionDict:
@@ -101,11 +131,10 @@ def _dictionary(prefix: bytes) -> zstandard.ZstdCompressionDict:
     )
 
 
-@lru_cache(maxsize=1)
 def _digested(
     prefix: bytes, level: int, window_log: int | None
 ) -> zstandard.ZstdCompressionDict:
-    """Digest a prefix once for all the samples that follow it."""
+    """Return the digested dictionary of a prefix, shared by all samples after it."""
     dictionary = _dictionary(prefix)
     dictionary.precompute_compress(
         compression_params=_digesting(level, window_log, len(prefix))
@@ -132,25 +161,31 @@ def _window(level: int, window_log: int | None) -> int:
 
 
 def _indexed(level: int, window_log: int | None, n_bytes: int) -> int:
-    """Return how much is indexed where a dictionary of so many bytes is cut, or 2**31."""
-    chosen = _digesting(level, window_log, n_bytes)
-    kept = 8 << max(int(chosen.hash_log), int(chosen.chain_log))
-    cut = chosen.strategy < zstandard.STRATEGY_BTULTRA and kept < n_bytes
-    return kept if cut else 1 << 31
+    """Return the indexed bytes of a dictionary that is cut at this size, or 2**31."""
+    parameters = _digesting(level, window_log, n_bytes)
+    n_indexed = 8 << max(int(parameters.hash_log), int(parameters.chain_log))
+    cut = parameters.strategy < zstandard.STRATEGY_BTULTRA and n_indexed < n_bytes
+    return n_indexed if cut else 1 << 31
 
 
 def _parameters(
     level: int, window_log: int | None, *, frame: bool
 ) -> zstandard.ZstdCompressionParameters:
     """Return a level's parameters; a window longer than its own matches at long distance."""
-    changed: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
     if not frame:
-        changed["format"] = zstandard.FORMAT_ZSTD1_MAGICLESS
-        changed["write_content_size"] = False
+        overrides["format"] = zstandard.FORMAT_ZSTD1_MAGICLESS
+        overrides["write_content_size"] = False
     if window_log is not None:
-        own = zstandard.ZstdCompressionParameters.from_level(level).window_log
-        changed |= {"window_log": window_log, "enable_ldm": window_log > own}
-    return zstandard.ZstdCompressionParameters.from_level(level, **changed)
+        level_window_log = zstandard.ZstdCompressionParameters.from_level(
+            level
+        ).window_log
+        # A window beyond the level's own is of no use without long-distance matching.
+        overrides |= {
+            "window_log": window_log,
+            "enable_ldm": window_log > level_window_log,
+        }
+    return zstandard.ZstdCompressionParameters.from_level(level, **overrides)
 
 
 @hookimpl

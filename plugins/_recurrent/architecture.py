@@ -1,4 +1,4 @@
-"""The shape of a recurrent network, and the numbers its integers count in."""
+"""Architecture of a recurrent network, and the units of its integers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 Cell = Literal["gru", "linear"]
 
 GATE_UNITS = 1024
-"""What goes into gates and candidates is counted in 1/1024."""
+"""Parts of 1 in which inputs of gates and candidates are counted."""
 GATE_REACH = 12
-"""Gates and candidates take what is larger for 12."""
+"""Largest input of gates and candidates; larger ones are clamped."""
 N_GATES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Widths:
-    """How wide a network is.
+    """Widths of a network.
 
     Attributes:
         embedding: of a symbol; a quarter of it of a row and of a column.
@@ -41,15 +41,15 @@ SIZES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What a network reads and how it remembers.
+    """Inputs, cells and sizes of a network.
 
     Attributes:
         n_symbols: of the alphabet; one more stands for "before the start".
         widths: of embeddings and layers.
         cell: "gru", which has one layer, or "linear".
-        distances: how many symbols back those lie that a step is given, rising.
+        distances: how many symbols back each input symbol of a step lies, rising.
         n_layers: of linear cells.
-        grid: (rows, columns) of an image, after which everything starts anew; None: never.
+        grid: (rows, columns) of an image, after which all states are reset; None: never.
     """
 
     n_symbols: int
@@ -66,18 +66,19 @@ class Architecture:
 
     @property
     def place_width(self) -> int:
-        """How wide the embeddings of rows and columns are."""
+        """Width of the embeddings of rows and columns."""
         return max(4, self.widths.embedding // 4)
 
     @property
     def n_inputs(self) -> int:
-        """How many numbers a step is given."""
+        """Number of inputs of a step."""
         symbols = len(self.distances) * self.widths.embedding
         return symbols + (2 * self.place_width if self.grid else 0)
 
     @property
     def matrices(self) -> tuple[str, ...]:
         """Names of all weight matrices, (out, in) each."""
+        # Order matters: artifacts list arrays in it.
         places = ("row", "column") if self.grid else ()
         inner = ("recurrent",) if self.cell == "gru" else self.upper
         return ("embedding", *places, "mixing", *inner, "head")

@@ -1,7 +1,8 @@
-"""The compiled steps: whole numbers, and single float32 operations to requantise.
+"""Compiled steps in whole numbers; single float32 operations requantise.
 
-Time comes first and streams second. What a cell shows is int16 in units of 1/ONE; matmuls
-read it in coarser units that keep their sums below 2**24, so that any carrier is exact.
+Time comes first and streams second. The output of a cell is int16 in units of 1/ONE;
+matmuls read it in coarser units that keep their sums below 2**24, so that any carrier is
+exact.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ Array = NDArray[Any]
 # Here, where they are compiled in: caches of compiled code know this file alone.
 BITS = 15
 ONE = 1 << BITS
-"""Gates, candidates and what a cell shows are counted in 1/32768."""
+"""Gates, candidates and outputs of cells are counted in 1/32768."""
 FINE_BITS = 5
 FINE = 1 << FINE_BITS
 """The states of linear cells are counted in 1/32 of that: they change slowly."""
@@ -25,13 +26,13 @@ I4, F4 = np.int32, np.float32
 
 
 class Inputs(NamedTuple):
-    """What the symbols of a step and its place add to gates and candidates.
+    """Summands of gates and candidates by the symbols and the place of a step.
 
     Attributes:
         distances: shape (K,), how many symbols back each input is, rising.
         levels: shape (K, A + 1, 3d), int16; symbol A stands before the start.
         places: shape (n_places or 1, 3d), int32, biases included.
-        period: steps after which everything starts anew; 0 is never.
+        period: steps after which all states are reset; 0 is never.
     """
 
     distances: Array
@@ -48,19 +49,19 @@ class Curves(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """Steps taken so far, and after how many states start anew; 0 is never."""
+    """Steps so far, and the period after which states are reset; 0 is never."""
 
-    taken: int
+    n_steps: int
     period: int
 
 
 class Matmul(NamedTuple):
-    """A matrix, and how its sums become whole numbers again.
+    """Matrix with the factors that turn its sums into whole numbers.
 
     Attributes:
         weights: shape (n_out, n_in), int16.
         factor: shape (n_out,), float32, of the sums.
-        units: what the matrix reads is counted in 1/units.
+        units: inputs of the matrix are counted in 1/units.
     """
 
     weights: Array
@@ -72,7 +73,7 @@ class Cell(NamedTuple):
     """A layer of gated recurrent units.
 
     Attributes:
-        matmul: what reads the states.
+        matmul: matrix that reads the states.
         bias: shape (d,), int32, of the candidate's sums, inside the reset gate.
         curves: of gates and candidates.
     """
@@ -84,7 +85,7 @@ class Cell(NamedTuple):
 
 @compiled
 def gather(out: Array, history: Array, first: int, inputs: Inputs) -> None:
-    """Write what k steps of m streams are given, out (k, m, 3d) int32.
+    """Write the input sums of k steps of m streams, out (k, m, 3d) int32.
 
     Args:
         out: written.
@@ -104,6 +105,7 @@ def gather(out: Array, history: Array, first: int, inputs: Inputs) -> None:
             sums = out[step, stream]
             sums[:] = start
             for j in range(len(distances)):
+                # Before the start of an image every symbol is the same special one.
                 symbol = np.int64(outside)
                 if distances[j] <= place:
                     symbol = np.int64(history[stream, reach + step + 1 - distances[j]])
@@ -114,7 +116,7 @@ def gather(out: Array, history: Array, first: int, inputs: Inputs) -> None:
 
 @compiled
 def narrow(out: Array, shown: Array, units: int) -> None:
-    """Write what cells show, (n, d), in units of 1/units."""
+    """Write the outputs of cells, (n, d), in units of 1/units."""
     for row in range(len(out)):
         for i in range(out.shape[1]):
             out[row, i] = (I4(shown[row, i]) * units + HALF) >> BITS
@@ -127,6 +129,7 @@ def dots(out: Array, rows: Array, weights: Array) -> None:
         values = rows[row]
         for j in range(len(weights)):
             column = weights[j]
+            # int32 holds the sum: it is below 2**24 by the choice of units.
             total = I4(0)
             for i in range(len(column)):
                 total = I4(total + I4(values[i]) * I4(column[i]))
@@ -138,6 +141,7 @@ def scale(sums: Array, factor: Array, bias: Array, limit: float) -> None:
     """Requantise sums (n, n_out) in place: round(sums * factor + bias) within +-limit."""
     for row in sums:
         for i in range(len(row)):
+            # Rounded to float32 after the product and after the sum.
             value = np.rint(F4(row[i] * factor[i]) + bias[i])
             row[i] = min(max(value, -limit), limit)
 
@@ -151,28 +155,30 @@ def add_scaled(out: Array, sums: Array, factor: Array, bias: Array) -> None:
 
 
 @compiled
-def gru_cells(states: Array, given: Array, sums: Array, cell: Cell) -> None:
+def gru_cells(states: Array, inputs: Array, sums: Array, cell: Cell) -> None:
     """Take one step of all streams, in place.
 
     Args:
-        states: shape (m, d), int16, what the cells show.
-        given: shape (m, 3d), int32, of the inputs.
+        states: shape (m, d), int16, outputs of the cells.
+        inputs: shape (m, 3d), int32, of the inputs.
         sums: shape (m, 3d), float32, of the states.
-        cell: what they are.
+        cell: parameters of the layer.
     """
     factor, bias, curves = cell.matmul.factor, cell.bias, cell.curves
     d, top = states.shape[1], len(curves.sigmoid) // 2
     changes = np.empty(3 * d, np.int32)
     for stream in range(len(states)):
-        state, own, total = states[stream], given[stream], sums[stream]
+        state, summands, total = states[stream], inputs[stream], sums[stream]
         for i in range(3 * d):
             changes[i] = I4(np.rint(total[i] * factor[i]))
         for i in range(2 * d):
-            changes[i] = min(max(own[i] + changes[i], -top), top) + top
+            # Indices into the curve: clamped to its ends, shifted to be positive.
+            changes[i] = min(max(summands[i] + changes[i], -top), top) + top
         for i in range(d):
+            # A product of two int32 in 1/ONE needs 64 bits.
             reset = np.int64(curves.sigmoid[changes[i]])
             inner = (reset * (changes[2 * d + i] + bias[i]) + HALF) >> BITS
-            at = min(max(own[2 * d + i] + inner, -top), top) + top
+            at = min(max(summands[2 * d + i] + inner, -top), top) + top
             keep = curves.sigmoid[changes[d + i]]
             mixed = keep * I4(state[i]) + (ONE - keep) * curves.tanh[at]
             state[i] = (mixed + HALF) >> BITS
@@ -180,27 +186,28 @@ def gru_cells(states: Array, given: Array, sums: Array, cell: Cell) -> None:
 
 @compiled
 def gru_steps(
-    shown: Array, states: Array, given: Array, cell: Cell, clock: Clock
+    shown: Array, states: Array, inputs: Array, cell: Cell, clock: Clock
 ) -> None:
-    """Take k steps of m streams and write what the cells show, (k, m, d).
+    """Take k steps of m streams and write the outputs of the cells, (k, m, d).
 
     Args:
         shown: written.
         states: shape (m, d), int16, changed in place.
-        given: shape (k, m, 3d), int32, of the inputs.
-        cell: what they are.
-        clock: when states start anew.
+        inputs: shape (k, m, 3d), int32, of the inputs.
+        cell: parameters of the layer.
+        clock: when states are reset.
     """
-    sums = np.empty((1, given.shape[2]), np.float32)
+    sums = np.empty((1, inputs.shape[2]), np.float32)
     read = np.empty((1, states.shape[1]), np.int16)
     for step in range(len(shown)):
-        if clock.period and (clock.taken + step) % clock.period == 0:
+        if clock.period and (clock.n_steps + step) % clock.period == 0:
             states[:] = 0
         for stream in range(shown.shape[1]):
-            one = slice(stream, stream + 1)
-            narrow(read, states[one], cell.matmul.units)
+            # Stream by stream: a result must not depend on the other streams.
+            row = slice(stream, stream + 1)
+            narrow(read, states[row], cell.matmul.units)
             dots(sums, read, cell.matmul.weights)
-            gru_cells(states[one], given[step, one], sums, cell)
+            gru_cells(states[row], inputs[step, row], sums, cell)
             shown[step, stream] = states[stream]
 
 
@@ -208,31 +215,32 @@ def gru_steps(
 def linear_steps(
     shown: Array,
     states: Array,
-    given: Array,
+    inputs: Array,
     below: Array,
     way: tuple[Clock, Curves],
 ) -> None:
-    """Take k steps of m streams through a linear layer; write what it shows, (k, m, d).
+    """Take k steps of m streams through a linear layer; write its output, (k, m, d).
 
     Args:
         shown: written.
         states: shape (m, d), int32 in units of 1/(ONE FINE), changed in place.
-        given: shape (k, m, 3d), int32: of the gate that keeps, candidate, output gate.
-        below: shape (k, m, d), what is passed where the output gate is closed; of no
-            steps: the candidate is.
-        way: when states start anew; the curves of gates and candidates.
+        inputs: shape (k, m, 3d), int32: of the gate that keeps, candidate, output gate.
+        below: shape (k, m, d), passed on where the output gate is closed; with no steps
+            the candidate is passed on.
+        way: when states are reset; the curves of gates and candidates.
     """
     clock, curves = way
     d, top = states.shape[1], len(curves.sigmoid) // 2
     for step in range(len(shown)):
-        if clock.period and (clock.taken + step) % clock.period == 0:
+        if clock.period and (clock.n_steps + step) % clock.period == 0:
             states[:] = 0
         for stream in range(shown.shape[1]):
-            own, state = given[step, stream], states[stream]
+            summands, state = inputs[step, stream], states[stream]
             for i in range(d):
-                keep = np.int64(curves.sigmoid[min(max(own[i], -top), top) + top])
-                new = curves.tanh[min(max(own[d + i], -top), top) + top]
-                gate = curves.sigmoid[min(max(own[2 * d + i], -top), top) + top]
+                keep = np.int64(curves.sigmoid[min(max(summands[i], -top), top) + top])
+                new = curves.tanh[min(max(summands[d + i], -top), top) + top]
+                gate = curves.sigmoid[min(max(summands[2 * d + i], -top), top) + top]
+                # The state keeps 5 more bits than its output, for changes by slow gates.
                 mixed = keep * state[i] + (ONE - keep) * (new * FINE)
                 state[i] = (mixed + HALF) >> BITS
                 skip = I4(below[step, stream, i]) if len(below) else new

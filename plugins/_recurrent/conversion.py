@@ -1,4 +1,4 @@
-"""From a float network to integers, and back for further training."""
+"""Conversion of a float network to integers, and back for further training."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def to_integers(network: RecurrentNetwork) -> Arrays:
         learned[f"{name}_scale"] = quantised.scales.astype(np.float32)
     for name in _biases(network):
         bias = network.get_parameter(name).numpy()
+        # The spread of the gates is part of the bias in the integer model.
         if len(bias) == len(network.spread):
             bias = bias + network.spread.numpy()
         learned[name] = np.array(bias, np.float32)
@@ -40,6 +41,7 @@ def to_floats(architecture: Architecture, learned: Arrays) -> RecurrentNetwork:
         for name in _biases(network):
             bias = torch.from_numpy(learned[name].copy())
             if len(bias) == len(network.spread):
+                # The float network adds the spread by itself.
                 bias -= network.spread
             network.get_parameter(name).copy_(bias)
     return network

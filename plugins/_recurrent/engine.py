@@ -1,4 +1,4 @@
-"""The integer networks: all that coding uses. No torch: numpy carries the large matmuls."""
+"""Integer networks that code, without torch: numpy carries the large matmuls."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from .compiled import (
 )
 
 FEW_ROWS = 12
-"""Up to so many rows, sums of int16 are faster than a float32 matmul of numpy."""
+"""Most rows for which sums of int16 are faster than a float32 matmul of numpy."""
 FINEST = 1 << 12
-"""Matmuls read what cells show in units of 1/4096 at most."""
+"""Finest units, 1/4096, in which matmuls read the outputs of cells."""
 LOGIT_LIMIT = 1 << 20
 NO_BELOW = np.zeros((0, 0, 0), np.int16)
 
@@ -43,8 +43,8 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What some streams have read.
+class RecurrentState:
+    """State of some streams between two steps.
 
     Attributes:
         history: shape (m, reach), int16, the last symbols of each stream.
@@ -58,13 +58,13 @@ class Reading:
 
 
 class RecurrentEngine:
-    """What both kinds of cells share.
+    """Base of the engines of both kinds of cells.
 
     Args:
         architecture: the shape of the network.
         learned: its integers.
         carrier: type in which numpy carries matmuls: float32, float64 or int64.
-        few: up to how many rows sums are found without a carrier.
+        few: most rows whose sums are computed without a carrier.
     """
 
     state_type: Any = np.int16
@@ -88,11 +88,11 @@ class RecurrentEngine:
         self.head_bias = learned["head_bias"] * np.float32(LOGIT_UNITS)
         self.exponentials = logit_table().astype(np.float64)
 
-    def start(self) -> Reading:
+    def start(self) -> RecurrentState:
         outside = self.architecture.n_symbols
         reach = self.architecture.distances[-1]
         width = self.architecture.widths.hidden
-        return Reading(
+        return RecurrentState(
             history=np.full((1, reach), outside, np.int16),
             n_read=0,
             layers=tuple(
@@ -101,32 +101,35 @@ class RecurrentEngine:
             ),
         )
 
-    def repeat(self, state: Reading, n: int) -> Reading:
-        return Reading(
+    def repeat(self, state: RecurrentState, n: int) -> RecurrentState:
+        return RecurrentState(
             history=np.repeat(state.history, n, axis=0),
             n_read=state.n_read,
             layers=tuple(np.repeat(layer, n, axis=0) for layer in state.layers),
         )
 
-    def advance(self, state: Reading, symbols: Ints) -> tuple[Reading, Ints]:
+    def advance(
+        self, state: RecurrentState, symbols: Ints
+    ) -> tuple[RecurrentState, Ints]:
         n_steps, n_streams = symbols.shape
+        # The embedding has one more row, for symbols before the start.
         read = np.where(symbols == START, self.architecture.n_symbols, symbols)
         new = read.T.astype(np.int16)
         history = np.concatenate([state.history[:n_streams], new], axis=1)
         width = self.architecture.widths.hidden
-        given = np.empty((n_steps, n_streams, N_GATES * width), np.int32)
-        gather(given, history, state.n_read, self.inputs)
-        layers = tuple(layer[:n_streams] for layer in state.layers)
-        shown = self._show(given, layers, state.n_read)
-        following = Reading(
+        inputs = np.empty((n_steps, n_streams, N_GATES * width), np.int32)
+        gather(inputs, history, state.n_read, self.inputs)
+        layers = tuple(layer[:n_streams] for layer in state.layers)  # (m, d) each
+        shown = self._show(inputs, layers, state.n_read)
+        following = RecurrentState(
             history=history[:, n_steps:],
             n_read=state.n_read + n_steps,
             layers=layers,
         )
         return following, self._predict(shown)
 
-    def _show(self, given: Array, layers: tuple[Array, ...], n_read: int) -> Array:
-        """Change the states of all layers; return what the last shows, (k, m, d)."""
+    def _show(self, inputs: Array, layers: tuple[Array, ...], n_read: int) -> Array:
+        """Change the states of all layers; return the output of the last, (k, m, d)."""
         raise NotImplementedError
 
     def _predict(self, shown: Array) -> Ints:
@@ -153,18 +156,20 @@ class GRUEngine(RecurrentEngine):
         bias = _whole(learned["recurrent_bias"])
         self.cell = Cell(matmul=self.recurrent.matmul, bias=bias, curves=self.curves)
 
-    def _show(self, given: Array, layers: tuple[Array, ...], n_read: int) -> Array:
+    def _show(self, inputs: Array, layers: tuple[Array, ...], n_read: int) -> Array:
         (states,), period = layers, self.inputs.period
-        n_steps, n_streams, _ = given.shape
+        n_steps, n_streams, _ = inputs.shape
         shown = np.empty((n_steps, *states.shape), np.int16)
         if n_streams <= self.few:
-            gru_steps(shown, states, given, self.cell, Clock(n_read, period))
+            # Few streams: one compiled loop over all steps, without calls of numpy.
+            gru_steps(shown, states, inputs, self.cell, Clock(n_read, period))
             return shown
         for step in range(n_steps):
             if period and (n_read + step) % period == 0:
                 states[:] = 0
-            sums = self.recurrent.sums(states, 0)
-            gru_cells(states, given[step], sums, self.cell)
+            # Many streams: one matmul of all of them per step.
+            sums = self.recurrent.sums(states, 0)  # (m, d) -> (m, 3d)
+            gru_cells(states, inputs[step], sums, self.cell)
             shown[step] = states
         return shown
 
@@ -188,26 +193,28 @@ class LinearEngine(RecurrentEngine):
             for name in architecture.upper
         ]
 
-    def _show(self, given: Array, layers: tuple[Array, ...], n_read: int) -> Array:
+    def _show(self, inputs: Array, layers: tuple[Array, ...], n_read: int) -> Array:
         way = (Clock(n_read, self.inputs.period), self.curves)
+        # The first layer has no input of the width of its state to pass on.
         below = NO_BELOW
         for i, states in enumerate(layers):
             if i:
                 dense, bias = self.upper[i - 1]
                 sums = dense.sums(below.reshape(-1, below.shape[2]), self.few)
-                flat = given.reshape(-1, given.shape[2])
+                flat = inputs.reshape(-1, inputs.shape[2])
                 add_scaled(flat, sums, dense.matmul.factor, bias)
-            shown = np.empty((len(given), *states.shape), np.int16)
-            linear_steps(shown, states, given, below, way)
+            shown = np.empty((len(inputs), *states.shape), np.int16)
+            linear_steps(shown, states, inputs, below, way)
             below = shown
         return below
 
 
 class Dense:
-    """A matrix that reads what cells show."""
+    """Matrix that reads the outputs of cells."""
 
     def __init__(self, learned: Arrays, name: str, units: int, carrier: Any) -> None:
         integers = learned[name]
+        # The finest units for which no float32 sum is rounded.
         read = min(activation_limit(integers), FINEST)
         factor = learned[f"{name}_scale"] * (np.float32(units) / np.float32(read))
         self.matmul = Matmul(
@@ -219,6 +226,7 @@ class Dense:
         """Return the sums of rows (n, d), float32 (n, n_out), exact either way."""
         rows = np.empty(shown.shape, np.int16)
         narrow(rows, shown, self.matmul.units)
+        # Both ways give the same integers; only their speed differs.
         if len(rows) <= few:
             out = np.empty((len(rows), len(self.matmul.weights)), np.float32)
             dots(out, rows, self.matmul.weights)
@@ -234,9 +242,9 @@ def engine_of(architecture: Architecture, learned: Arrays) -> RecurrentEngine:
 
 
 def inputs_of(architecture: Architecture, learned: Arrays) -> Inputs:
-    """Return what symbols and places add to gates, in units of 1/GATE_UNITS.
+    """Return the summands of gates by symbol and place, in units of 1/GATE_UNITS.
 
-    Products of integers are exact, and what follows are single float64 operations, so that
+    Products of integers are exact, and single float64 operations follow, so that
     these are the same on every machine.
     """
     e, n_taps = architecture.widths.embedding, len(architecture.distances)
@@ -249,6 +257,7 @@ def inputs_of(architecture: Architecture, learned: Arrays) -> Inputs:
         column = _products(learned, "column", mixing[n_taps][:, p:])
         places = np.repeat(row, n_columns, axis=0) + np.tile(column, (n_rows, 1))
         bias = bias + places.astype(np.int32)
+    # int16 halves the memory of the tables; larger summands would saturate gates anyway.
     top = np.iinfo(np.int16).max
     return Inputs(
         distances=np.array(architecture.distances, np.int64),

@@ -1,4 +1,4 @@
-"""What all recurrent plugins have in common."""
+"""Common base of all recurrent plugins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrent(NeuralModel):
-    """A recurrent network, trained in float, coded in integers."""
+    """Recurrent network, trained in float, coded in integers."""
 
     sizes = tuple(SIZES)
 
@@ -33,6 +33,7 @@ class Recurrent(NeuralModel):
     def network(self) -> RecurrentNetwork:
         from .network import RecurrentNetwork
 
+        # torch is imported here only: listing plugins must be fast.
         return RecurrentNetwork(self.architecture)
 
     def convert(self, network: Any, symbols: Ints, real: NDArray[np.bool_]) -> Arrays:

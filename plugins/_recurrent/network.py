@@ -1,9 +1,9 @@
-"""The float networks: what is trained.
+"""Float networks, used in training.
 
 The gated recurrent unit is that of Cho et al. 2014 (arXiv:1406.1078) with the reset gate
 after the matmul, as torch has it. The linear cell forgets by a gate that depends on its
 input alone (Lei et al. 2018, arXiv:1709.02755, without the peephole), so that all positions
-of a layer are found at once:
+of a layer are computed at once:
 
     h_t = f_t h_(t-1) + (1 - f_t) c_t        y_t = o_t h_t + (1 - o_t) skip_t
 
@@ -26,7 +26,7 @@ SLOWEST = {"gru": 2.0, "linear": 5.0}
 
 
 class RecurrentNetwork(Network):
-    """Embeds some earlier symbols, lets cells remember, predicts by one matrix.
+    """Network of embedded earlier symbols, recurrent cells and one output matrix.
 
     Matrices are (out, in); biases of gates are stacked in the order of the cell's gates:
     reset, keep, candidate (gru) or keep, candidate, output (linear).
@@ -53,6 +53,7 @@ class RecurrentNetwork(Network):
             self.register_parameter(f"{name}_bias", bias)
         self.head = _weight(a.n_symbols, d)
         self.head_bias = nn.Parameter(torch.zeros(a.n_symbols))
+        # Gates that keep start spread over time scales, from a few symbols to hundreds.
         keep = 1 if a.cell == "gru" else 0
         spread = np.zeros((N_GATES, d), np.float32)
         spread[keep] = np.linspace(-1, SLOWEST[a.cell], d)
@@ -62,7 +63,7 @@ class RecurrentNetwork(Network):
 
     def forward(self, symbols: Tensor) -> Tensor:
         layers = self.states(symbols)
-        shown = layers[-1][:, :, :-1]
+        shown = layers[-1][:, :, :-1]  # (B, images, L, d)
         logits = functional.linear(shown, self.head, self.head_bias)
         return _unfold(logits, symbols.shape[1])
 
@@ -74,10 +75,11 @@ class RecurrentNetwork(Network):
         }
 
     def states(self, symbols: Tensor) -> list[Tensor]:
-        """Return what each layer shows: (B, images, L + 1, d), one more than symbols."""
+        """Return the outputs of each layer: (B, images, L + 1, d), one more than symbols."""
         n, length = symbols.shape
         whole = self.architecture.n_places or max(length, 1)
         n_images = max(1, -(-length // whole))
+        # Images of a window become rows of their own: states are reset between them.
         padded = functional.pad(symbols, (0, n_images * whole - length))
         inputs = self.inputs(padded.view(n * n_images, whole))
         if self.architecture.cell == "gru":
@@ -87,20 +89,22 @@ class RecurrentNetwork(Network):
         return [states.view(n, n_images, whole + 1, -1) for states in layers]
 
     def inputs(self, symbols: Tensor) -> Tensor:
-        """Return what each step is given, (B, L) -> (B, L + 1, n_inputs)."""
+        """Return the inputs of each step, (B, L) -> (B, L + 1, n_inputs)."""
         a, (n, length) = self.architecture, symbols.shape
-        found = []
+        parts = []
         for distance in a.distances:
-            kept = symbols[:, : max(0, length + 1 - distance)]
-            before = length + 1 - kept.shape[1]
-            shifted = functional.pad(kept, (before, 0), value=a.n_symbols)
-            found.append(functional.embedding(shifted, self.embedding))
+            earlier = symbols[:, : max(0, length + 1 - distance)]
+            before = length + 1 - earlier.shape[1]
+            shifted = functional.pad(earlier, (before, 0), value=a.n_symbols)
+            # (B, L + 1) -> (B, L + 1, e)
+            parts.append(functional.embedding(shifted, self.embedding))
         if a.grid:
             steps = torch.arange(length + 1, device=symbols.device)
+            # The step after the last pixel predicts nothing; any place will do.
             place = steps.clamp(max=a.n_places - 1)
             rows, columns = self.row[place // a.grid[1]], self.column[place % a.grid[1]]
-            found += [rows.expand(n, -1, -1), columns.expand(n, -1, -1)]
-        return torch.cat(found, -1)
+            parts += [rows.expand(n, -1, -1), columns.expand(n, -1, -1)]
+        return torch.cat(parts, -1)
 
     def initial_scale(self, name: str, parameter: Tensor) -> float:
         if name in ("embedding", "row", "column"):
@@ -109,9 +113,10 @@ class RecurrentNetwork(Network):
 
     def _remember(self, inputs: Tensor) -> Tensor:
         d = self.architecture.widths.hidden
-        given = self.mixing_bias + self.spread
+        bias = self.mixing_bias + self.spread
+        # torch has recurrent biases on all gates; the integer model only on the candidate.
         inner = functional.pad(self.recurrent_bias, (2 * d, 0))
-        weights = (self.mixing, self.recurrent, given, inner)
+        weights = (self.mixing, self.recurrent, bias, inner)
         first = inputs.new_zeros(1, len(inputs), d)
         states: Tensor = torch.gru(
             inputs, first, weights, True, 1, 0.0, self.training, False, True
@@ -123,11 +128,13 @@ class RecurrentNetwork(Network):
         for name in ("mixing", *self.architecture.upper):
             bias = self.get_parameter(f"{name}_bias") + self.spread
             below = layers[-1] if layers else inputs
+            # (B, L, n_in) -> (B, L, 3d)
             gates = functional.linear(below, self.get_parameter(name), bias)
             keep, candidate, output = gates.chunk(N_GATES, -1)
             keep, new, output = keep.sigmoid(), candidate.tanh(), output.sigmoid()
+            # The first layer's input has another width: its candidate is passed on.
             skip = layers[-1] if layers else new
-            states = linear_scan(keep, (1 - keep) * new)
+            states = linear_scan(keep, (1 - keep) * new)  # (B, L, d)
             layers.append(skip + output * (states - skip))
         return layers
 

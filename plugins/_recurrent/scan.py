@@ -1,4 +1,4 @@
-"""The linear recurrence h_t = a_t h_(t-1) + b_t of whole windows, with its gradient."""
+"""Linear recurrence h_t = a_t h_(t-1) + b_t of whole windows, with its gradient."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Floats = NDArray[np.float32]
 
 def linear_scan(a: Tensor, b: Tensor) -> Tensor:
     """Return h (B, T, d) from a, b (B, T, d), h_(-1) being 0."""
-    found: Tensor = _LinearScan.apply(a, b)  # type: ignore[no-untyped-call]  # torch's
-    return found
+    states: Tensor = _LinearScan.apply(a, b)  # type: ignore[no-untyped-call]  # torch's
+    return states
 
 
 class _LinearScan(torch.autograd.Function):
@@ -38,6 +38,7 @@ class _LinearScan(torch.autograd.Function):
 
 
 def _scan(a: Tensor, b: Tensor) -> Tensor:
+    # A compiled loop does T steps; log2(T) parallel ones do more work in total.
     if a.device.type == "cpu" and a.dtype == torch.float32:
         states = b.detach().contiguous().clone()
         _scan_rows(states.numpy(), a.detach().contiguous().numpy())
@@ -49,7 +50,8 @@ def _doubled(a: Tensor, b: Tensor) -> Tensor:
     """Return the same in log2(T) parallel steps (Hillis and Steele 1986)."""
     reach = 1
     while reach < a.shape[1]:
-        earlier = torch.nn.functional.pad(b[:, :-reach], (0, 0, reach, 0))
+        # After a round, b_t sums up the last 2 * reach steps.
+        earlier = torch.nn.functional.pad(b[:, :-reach], (0, 0, reach, 0))  # (B, T, d)
         b = b + a * earlier
         a = a * torch.nn.functional.pad(a[:, :-reach], (0, 0, reach, 0))
         reach *= 2

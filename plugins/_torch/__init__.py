@@ -1,6 +1,6 @@
-"""What all neural plugins share: training in float, coding in exact integers.
+"""Common base of all neural plugins: training in float, coding in exact integers.
 
-`model` is what a plugin builds on. It, `recipe`, `budget`, `batches`, `quantise` and
-`tables` import fast; `network`, `training`, `exact` import torch and are imported inside
-methods only.
+A plugin builds on `model`, or on `pixels` if it reads images. These, `recipe`, `budget`,
+`batches`, `quantise` and `tables` import fast; `network`, `training`, `exact` import torch
+and are imported inside methods only.
 """

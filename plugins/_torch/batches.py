@@ -1,4 +1,4 @@
-"""From a corpus to batches of windows, drawn by a counter-based generator."""
+"""Batches of windows of a corpus, sampled by a counter-based generator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class Windows:
     Attributes:
         symbols: shape (n, T).
         lengths: shape (n,), how many symbols of each row are real.
-        targets: shape (n, T), what is to be predicted where that is not `symbols`.
+        targets: shape (n, T), the symbols to be predicted; None if these are `symbols`.
     """
 
     symbols: Octets
@@ -27,16 +27,16 @@ class Windows:
     targets: Octets | None = None
 
     def take_targets(self, indices: Ints) -> Ints:
-        """Return what is to be predicted (n, T) in these rows, shaped as `take` does."""
-        chosen = self.symbols if self.targets is None else self.targets
+        """Return the targets (n, T) of these rows, in the shape that `take` returns."""
+        source = self.symbols if self.targets is None else self.targets
         longest = int(self.lengths[indices].max(initial=1))
-        return chosen[indices, :longest].astype(np.int64)
+        return source[indices, :longest].astype(np.int64)
 
     def take(self, indices: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """Return symbols (n, T) of these rows, and which of them are real."""
         lengths = self.lengths[indices]
         longest = int(lengths.max(initial=1))
-        symbols = self.symbols[indices, :longest].astype(np.int64)
+        symbols = self.symbols[indices, :longest].astype(np.int64)  # (n, T)
         return symbols, np.arange(longest) < lengths[:, None]
 
 
@@ -51,6 +51,7 @@ def windows_of(corpus: Sequence[bytes], *, length: int, alphabet: int) -> Window
         for start in range(0, len(sample), length)
     ]
     lengths = np.array([len(piece) for piece in pieces] or [0], np.int64)
+    # At least one column, so that an empty corpus is a batch of nothing.
     symbols = np.zeros((len(lengths), max(1, int(lengths.max()))), np.uint8)
     for row, piece in zip(symbols, pieces, strict=False):
         row[: len(piece)] = np.frombuffer(piece, np.uint8)
@@ -60,7 +61,7 @@ def windows_of(corpus: Sequence[bytes], *, length: int, alphabet: int) -> Window
 def with_random_targets(
     windows: Windows, *, fraction: float, alphabet: int, rng: np.random.Generator
 ) -> Windows:
-    """Return windows of which some targets are drawn uniformly, once and for all.
+    """Return windows with a fraction of their targets replaced by uniform symbols.
 
     The labels of Zhang et al. 2017 ("Understanding deep learning requires rethinking
     generalization"), for next symbols: what is read stays as it is.
@@ -69,18 +70,20 @@ def with_random_targets(
         windows: of symbols below the alphabet.
         fraction: of the targets, from 0 (the windows as they are) to 1.
         alphabet: number of symbols.
-        rng: draws which targets, and what for.
+        rng: source of the positions and of the symbols.
     """
     if fraction == 0:
         return windows
     shape = windows.symbols.shape
-    drawn = rng.integers(0, alphabet, shape, np.uint8, endpoint=False)
-    replaced = rng.random(shape, np.float32) < fraction
-    return replace(windows, targets=np.where(replaced, drawn, windows.symbols))
+    # Both draws in this order: results depend on it.
+    uniform = rng.integers(0, alphabet, shape, np.uint8, endpoint=False)
+    is_replaced = rng.random(shape, np.float32) < fraction
+    return replace(windows, targets=np.where(is_replaced, uniform, windows.symbols))
 
 
 def philox(seed: int, *purpose: int) -> np.random.Generator:
     """Return the generator of one purpose: a counter, the same on every machine."""
+    # SeedSequence spreads neighbouring seeds over the whole key.
     key = np.random.SeedSequence([seed, *purpose]).generate_state(2, np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
 

@@ -1,4 +1,4 @@
-"""Integer logits to frequencies, compiled: what every family ends with on a CPU."""
+"""Compiled step from integer logits to frequencies, the last one of every family on a CPU."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -24,7 +24,7 @@ def fill_frequencies(
     """Write the frequencies of integer logits; all operations are exact.
 
     With e = table[max - logit], a symbol gets floor(e (2**24 - A) / sum e) + 1, and the
-    first of the likeliest gets what is then left of 2**24.
+    first of the likeliest also gets the remainder of 2**24.
 
     Args:
         rows: shape (n, A), written.
@@ -38,15 +38,16 @@ def fill_frequencies(
         best = row.argmax()
         top, total = np.int64(row[best]), 0.0
         for j in range(n_symbols):
+            # Distances to the top are small, so that one short table serves all logits.
             below = int(top - np.int64(row[j]))
             e[j] = table[min(last, below)]
         for j in range(n_symbols):
             total += e[j]  # below 2**30: exact
-        left = np.int64(TOTAL_FREQUENCY)
+        remainder = np.int64(TOTAL_FREQUENCY)
         for j in range(n_symbols):
             # Numerator < 2**46, quotient < 2**24: no float64 quotient rounds up to the
             # next integer, so that the floor is that of the integers.
-            given = np.int64(e[j] * (TOTAL_FREQUENCY - n_symbols) / total) + 1
-            rows[i, j] = given
-            left -= given
-        rows[i, best] += left
+            frequency = np.int64(e[j] * (TOTAL_FREQUENCY - n_symbols) / total) + 1
+            rows[i, j] = frequency
+            remainder -= frequency
+        rows[i, best] += remainder

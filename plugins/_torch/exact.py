@@ -64,6 +64,7 @@ def layer_norm(
     wide = centred.double()
     squares = (wide * wide).sum(-1, keepdim=True) * 256 + epsilon  # below 2**53
     root = squares.sqrt().floor_()
+    # The library's sqrt may be off by one in the last place: correct it by exact tests.
     root -= (root * root > squares).double()
     root += ((root + 1) * (root + 1) <= squares).double()
     scale = torch.div(torch.full_like(root, factor), root).to(torch.float32)

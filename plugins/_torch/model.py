@@ -1,4 +1,4 @@
-"""What every neural compressor is: trained in float, kept and coded as integers.
+"""Base of every neural compressor: trained in float, stored and coded as integers.
 
 A family writes four methods (`network`, `convert`, `restore`, `engine`); training, adapting,
 coding order, contexts, hidden states and sampling are here. No module that this one needs
@@ -30,14 +30,7 @@ from harness import (
     hyperparameters,
 )
 
-from .batches import (
-    Ints,
-    Windows,
-    calibration,
-    philox,
-    windows_of,
-    with_random_targets,
-)
+from .batches import Ints, Windows, calibration, windows_of
 from .budget import HOW_LONG, STEPS_TAKEN, UNLIMITED, check_budget, steps_of
 from .recipe import Course, Recipe
 
@@ -81,8 +74,8 @@ class Running(NamedTuple):
 class NeuralModel(Stepwise, Represents, Generates, Trains):
     """A network as a compressor.
 
-    `learned` holds the integer model alone. What goes on training from it, and what gives
-    hidden states, is the float network that these integers stand for.
+    `learned` holds the integer model alone. Further training and hidden states use the
+    float network that these integers stand for.
 
     Attributes:
         size: name of a configuration, by its number of weights.
@@ -93,7 +86,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         seconds: of training, instead of `steps`: CPU time on a CPU, elapsed time on a GPU.
             How many steps that gives differs from run to run; `learned` says it.
         device: "cpu", "cuda" or "auto", where it is trained and its hidden states are
-            found; coding is the same anywhere. "auto" is what BITPROBE_DEVICE says.
+            computed; coding is the same anywhere. "auto" is what BITPROBE_DEVICE says.
     """
 
     requires: ClassVar[tuple[str, ...]] = ("numpy", "numba", "torch", "constriction")
@@ -113,6 +106,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
     def __post_init__(self) -> None:
         if self.size not in self.sizes:
             listed = ", ".join(self.sizes)
+            # A KeyError from deep inside a family would not name the field.
             raise SpecError(f"size is {self.size!r}; {self.name} has {listed}")
         if self.device not in ("auto", "cpu", "cuda"):
             raise SpecError(
@@ -142,10 +136,10 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
 
     @abstractmethod
     def engine(self, learned: Arrays) -> Engine:
-        """Return what codes by the learned integers."""
+        """Return the engine that codes with the learned integers."""
 
     def fit(self, corpus: Sequence[bytes], *, seed: int) -> Self:
-        """Train from nothing as long as the spec says, or `adapt_steps` from what is known."""
+        """Train from initial weights by the budget, or `adapt_steps` from fitted weights."""
         (fitted,) = self.trained(corpus, seed=seed)
         return fitted
 
@@ -165,6 +159,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         seed: int,
         watch: Watch | None = None,
     ) -> Iterator[Self]:
+        # A ladder counts steps; with another budget only its single rung makes sense.
         other_budget = self.passes is not None or self.seconds is not None
         if other_budget and values is not None:
             if list(values) != [self.steps]:
@@ -173,6 +168,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
                 )
             values = None
         if values is None:
+            # A plain fit is a ladder of one rung.
             steps = [self._n_steps(corpus, seed=seed)]
             (learned,) = self.train(corpus, steps, seed=seed, watch=watch)
             yield replace(self, learned=learned)
@@ -182,7 +178,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
             yield replace(self, steps=value, learned=learned)
 
     def _n_steps(self, corpus: Sequence[bytes], *, seed: int) -> int:
-        """Return how many steps the spec says for the next fit, at most."""
+        """Return the largest number of steps of the next fit."""
         if self.is_fitted:
             return self.adapt_steps
         if self.seconds is not None:
@@ -202,14 +198,14 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
     ) -> Iterator[Arrays]:
         """Yield the integer model after each of the rising numbers of steps.
 
-        What `trained` is made of, and what a family overrides that learns something beside.
+        `trained` is built on it; families that learn more than weights override it.
 
         Args:
             corpus: samples; bytes outside the alphabet are read as its last symbol.
             steps: counted from the initial weights, or from what was fitted. `seconds`
                 may end them earlier.
             seed: of the initial weights and the batches.
-            watch: who looks on, and where an interrupted run goes on from.
+            watch: progress callback, and checkpoint from which a run is resumed.
         """
         from .network import initialise
         from .training import Trainer, device_for, few_threads, train
@@ -220,11 +216,13 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         else:
             network = self.restore(self.learned)
         windows, course = self.windows(corpus, seed=seed), self._course(seed)
+        # The device only trains; the integers are computed on the CPU from a float32 copy.
         trainer = Trainer(network.to(device_for(self.device)), windows, course)
-        chosen = calibration(windows, seed=seed)
+        calibration_batch = calibration(windows, seed=seed)
         for trained in train(trainer, steps, watch or Watch()):
             with few_threads():
-                learned = self.convert(trained, *chosen)
+                learned = self.convert(trained, *calibration_batch)
+            # The clock decides this number: a record must be able to show it.
             if math.isfinite(course.seconds):
                 learned = {**learned, STEPS_TAKEN: np.array([trainer.step])}
             yield learned
@@ -232,21 +230,21 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
     def _course(self, seed: int) -> Course:
         timed = self.seconds is not None and not self.is_fitted
         fields = hyperparameters(self)
-        others = {name: fields[name] for name in fields if name not in HOW_LONG}
+        settings = {name: fields[name] for name in fields if name not in HOW_LONG}
         return Course(
             recipe=self.recipe,
             seed=seed,
-            about=f"{self.name} {others}",
+            about=f"{self.name} {settings}",
             seconds=float(self.seconds or 0) if timed else math.inf,
         )
 
     @property
     def training_window(self) -> int:
-        """How many symbols a training window has at most."""
+        """Largest number of symbols in a training window."""
         return self.recipe.window
 
     def windows(self, corpus: Sequence[bytes], *, seed: int) -> Windows:  # noqa: ARG002  (for families that draw targets)
-        """Return what is trained on."""
+        """Return the training windows of a corpus."""
         return windows_of(corpus, length=self.training_window, alphabet=self.alphabet)
 
     def start(self, n: int, *, context: bytes = b"") -> Running:
@@ -254,10 +252,11 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         engine, context = self._engine, self._reach(context)
         if not context:
             return Running(engine.repeat(engine.start(), n))
-        known = np.array([START, *context[:-1]], np.int64)[:, None]
+        symbols = np.array([START, *context[:-1]], np.int64)[:, None]  # (k, 1)
         state = engine.start()
-        for first in range(0, len(known), CHUNK_ROWS):
-            state, _ = engine.advance(state, known[first : first + CHUNK_ROWS])
+        # In pieces: predictions of a long context are not needed, only its last state.
+        for first in range(0, len(symbols), CHUNK_ROWS):
+            state, _ = engine.advance(state, symbols[first : first + CHUNK_ROWS])
         return Running(engine.repeat(state, n), context[-1])
 
     def step(self, state: Running, symbols: Ints) -> tuple[Running, Ints]:
@@ -272,7 +271,9 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         table = _table(ordered)
         running, first = self.start(len(ordered), context=context), 0
         while first < len(table) - 1:
+            # Streams are sorted by length, so that those still running come first.
             n_running = int((lengths > first).sum())
+            # About CHUNK_ROWS predictions at once, whatever the number of streams.
             n_steps = min(max(1, CHUNK_ROWS // n_running), len(table) - 1 - first)
             symbols = _read(running, table[first : first + n_steps, :n_running])
             state, rows = self._engine.advance(running.state, symbols)
@@ -290,98 +291,55 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         check_alphabet(batch, self.alphabet)
         table = _table(batch)[1:].T  # (n, T)
         starts = range(0, max(len(table), 1), HIDDEN_BATCH)
+        # Batches bound the memory of the hidden states of all layers.
         parts = [torch.from_numpy(table[i : i + HIDDEN_BATCH].copy()) for i in starts]
         device = device_for(self.device)
         with torch.inference_mode(), few_threads():
             network = self._restored.to(device)
-            found = [network.hidden(part.to(device)) for part in parts]
+            batches = [network.hidden(part.to(device)) for part in parts]
         return {
-            name: torch.cat([layers[name] for layers in found]).float().cpu().numpy()
-            for name in found[0]
+            name: torch.cat([layers[name] for layers in batches]).float().cpu().numpy()
+            for name in batches[0]
         }
 
     def sample(
         self, prefixes: Sequence[bytes], length: int, rng: np.random.Generator
     ) -> list[bytes]:
         check_alphabet(prefixes, self.alphabet)
-        known = np.array([len(prefix) for prefix in prefixes], np.int64)
-        given = _table(prefixes)
-        drawn = np.zeros((max(length + 1, len(given)), len(known)), np.int64)
-        drawn[: len(given)] = given
+        lengths = np.array([len(prefix) for prefix in prefixes], np.int64)
+        table = _table(prefixes)
+        symbols_so_far = np.zeros((max(length + 1, len(table)), len(lengths)), np.int64)
+        symbols_so_far[: len(table)] = table
         running = self.start(len(prefixes))
         for t in range(length):
-            running, rows = self.step(running, drawn[t])
+            running, rows = self.step(running, symbols_so_far[t])
+            # Inverse transform sampling with the very integers that coding uses.
             marks = rng.integers(0, TOTAL_FREQUENCY, (len(rows), 1))
-            symbols = (np.cumsum(rows, axis=1) <= marks).sum(axis=1)
-            drawn[t + 1] = np.where(t < known, drawn[t + 1], symbols)
-        octets = drawn[1 : length + 1].astype(np.uint8)
+            sampled = (np.cumsum(rows, axis=1) <= marks).sum(axis=1)  # (n, A) -> (n,)
+            # Inside a prefix its own symbols are read, not the sampled ones.
+            symbols_so_far[t + 1] = np.where(
+                t < lengths, symbols_so_far[t + 1], sampled
+            )
+        octets = symbols_so_far[1 : length + 1].astype(np.uint8)
         return [octets[:, i].tobytes() for i in range(len(prefixes))]
 
     def _reach(self, context: bytes) -> bytes:
-        """Return the part of a context that matters; a family may read less."""
+        """Return the part of a context that a family reads."""
         return context
 
     @cached_property
     def _engine(self) -> Engine:
-        return self.engine(self._known)
+        return self.engine(self._fitted_arrays)
 
     @cached_property
     def _restored(self) -> Any:
-        return self.restore(self._known).eval()
+        return self.restore(self._fitted_arrays).eval()
 
     @property
-    def _known(self) -> Arrays:
+    def _fitted_arrays(self) -> Arrays:
         if self.learned is None:
-            raise SpecError(f"{self.name} knows nothing yet; fit it before it codes")
+            raise SpecError(f"{self.name} is not fitted yet; fit it before it codes")
         return self.learned
-
-
-@dataclass(frozen=True, kw_only=True)
-class PixelModel(NeuralModel):
-    """A network that reads images pixel by pixel, row by row.
-
-    A window is one sample. Where a stream goes on after height * width symbols, the next
-    image starts.
-
-    Attributes:
-        shape: (height, width) of the card, or also channels, then side by side in a row.
-        levels: number of symbols; None is 256.
-        n_samples: train on the first so many samples only; None is all.
-        random_targets: the fraction of training targets that are replaced, once, by
-            symbols drawn uniformly. What is read, and what is coded, stays as it is.
-    """
-
-    shape: tuple[int, ...] | None = None
-    levels: int | None = None
-    n_samples: int | None = None
-    random_targets: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_samples is not None and self.n_samples < 1:
-            raise SpecError(
-                f"n_samples is {self.n_samples}; train on 1 sample or more, None is all"
-            )
-        if not 0 <= self.random_targets <= 1:
-            raise SpecError(
-                f"random_targets is {self.random_targets}; give a fraction of 0 to 1"
-            )
-
-    @property
-    def alphabet(self) -> int:
-        return self.levels or 256
-
-    @property
-    def training_window(self) -> int:
-        return self.recipe.window if self.shape is None else int(np.prod(self.shape))
-
-    def windows(self, corpus: Sequence[bytes], *, seed: int) -> Windows:
-        return with_random_targets(
-            super().windows(corpus[: self.n_samples], seed=seed),
-            fraction=self.random_targets,
-            alphabet=self.alphabet,
-            rng=philox(seed, 4),
-        )
 
 
 def _table(samples: Sequence[bytes]) -> Ints:
@@ -395,7 +353,7 @@ def _table(samples: Sequence[bytes]) -> Ints:
 
 
 def _read(running: Running, symbols: Ints) -> Ints:
-    """Put the context's last byte where START stands, if there is one."""
+    """Replace START by the last byte of the context, if there is one."""
     if running.pending == START:
         return symbols
     return np.where(symbols == START, running.pending, symbols)

@@ -1,4 +1,4 @@
-"""The float network of a family: what is trained, never what codes."""
+"""Float network of a family, used in training only, never in coding."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from .batches import philox
 
 
 class Network(nn.Module, ABC):
-    """Predicts each symbol of a window from those before it."""
+    """Network that predicts each symbol of a window from those before it."""
 
     @abstractmethod
     def forward(self, symbols: torch.Tensor) -> torch.Tensor:
@@ -40,7 +40,7 @@ class Network(nn.Module, ABC):
             real: (B, T) bool, False where a window is padded.
             rng: of this step; a family may take only some positions.
         """
-        logits = self(symbols)
+        logits = self(symbols)  # (B, T) -> (B, T, A)
         return nn.functional.cross_entropy(logits[real], targets[real])
 
     def initial_scale(self, name: str, parameter: torch.Tensor) -> float:
@@ -61,7 +61,9 @@ def initialise(network: Network, *, seed: int) -> None:
             if parameter.ndim < 2:
                 parameter.fill_(1.0 if name.endswith("weight") else 0.0)
                 continue
+            # A uniform distribution on +-w has the deviation w / sqrt(3).
             width = math.sqrt(3) * network.initial_scale(name, parameter)
-            drawn = rng.integers(-(1 << 20), (1 << 20) + 1, tuple(parameter.shape))
-            uniform = drawn * (width / (1 << 20))
+            # Integers, because floats of a generator may differ between versions of numpy.
+            steps = rng.integers(-(1 << 20), (1 << 20) + 1, tuple(parameter.shape))
+            uniform = steps * (width / (1 << 20))
             parameter.copy_(torch.from_numpy(uniform.astype(np.float32)))

@@ -1,4 +1,4 @@
-"""How a network is trained; importable without torch."""
+"""Hyperparameters of training; importable without torch."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 class Recipe:
     """AdamW (Loshchilov and Hutter 2019) with warm-up, then a constant learning rate.
 
-    The rate never falls, so that a checkpoint does not depend on the last step; what is
-    evaluated is the moving average of the weights, which does what a falling rate would.
+    The rate never falls, so that a checkpoint does not depend on the last step; the moving
+    average of the weights is evaluated, which replaces a falling rate.
 
     Attributes:
         learning_rate: after the warm-up.
@@ -21,6 +21,7 @@ class Recipe:
         averaging: largest decay of the moving average of the weights, per step.
     """
 
+    # Defaults suit networks of 10,000 to a million weights; families override them.
     learning_rate: float = 2e-3
     warm_up: int = 50
     weight_decay: float = 0.01
@@ -32,12 +33,13 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """One training: how, from which chance, and when it ends by the clock.
+    """One training: its recipe, its seed, and its limit in seconds.
 
     Attributes:
-        recipe: how.
+        recipe: hyperparameters.
         seed: of the batches.
-        about: what else decides the result, as text: a checkpoint is of no use elsewhere.
+        about: all other settings that decide the result, as text; a checkpoint is only
+            resumed where it is the same.
         seconds: after which no more steps are taken: CPU time of the process on a CPU,
             elapsed time on a GPU, of the steps alone.
     """
@@ -45,4 +47,5 @@ class Course:
     recipe: Recipe
     seed: int
     about: str = ""
+    # Infinite by default: steps alone decide, which makes a training repeatable.
     seconds: float = math.inf

@@ -1,4 +1,4 @@
-"""Tables of nonlinear functions, made by integers alone: the same on every machine.
+"""Tables of nonlinear functions, computed in integers: the same on every machine.
 
 They need not be shipped with a model: Python's integers have no rounding of their own.
 A table of f has entries f(i / units), i = first .. last, times `top`, rounded.
@@ -57,8 +57,8 @@ def gelu_table(*, units: int, last: int, top: int) -> Ints:
     """
     normal = list(enumerate(_normal(units, last)))
     right = [_ratio(top * i * phi, units * _ONE) for i, phi in normal]
-    left = [-_ratio(top * i * (_ONE - phi), units * _ONE) for i, phi in normal]
-    return _frozen(left[:0:-1] + right)
+    negative = [-_ratio(top * i * (_ONE - phi), units * _ONE) for i, phi in normal]
+    return _frozen(negative[:0:-1] + right)
 
 
 def _frozen(values: list[int]) -> Ints:
@@ -68,6 +68,7 @@ def _frozen(values: list[int]) -> Ints:
 
 
 def _ratio(numerator: int, denominator: int) -> int:
+    # Round half up, without a float.
     return (2 * numerator + denominator) // (2 * denominator)
 
 
@@ -75,6 +76,7 @@ def _powers(units: int, last: int) -> list[int]:
     """Return exp(-i / units), i = 0 .. last, in units of 2**-128."""
     term, base, k = _ONE, 0, 0
     while term:
+        # The alternating series of exp(-1 / units); terms fall until they are 0.
         base += term if k % 2 == 0 else -term
         k += 1
         term //= k * units
@@ -92,16 +94,16 @@ def _normal(units: int, last: int) -> list[int]:
     # exp(-x^2 / 2) = q^(i^2) with q = exp(-1 / (2 units^2)); i^2 grows by 2i + 1.
     q = _powers(2 * units * units, 1)[1]
     density, step, square = _ONE, q, (q * q) >> _BITS
-    found = []
+    values = []
     for i in range(last + 1):
         term, total, k = (_ONE * i) // units, 0, 1
         while term:
             total += term
             k += 2
             term = term * i * i // (units * units * k)
-        found.append(_ONE // 2 + ((density * total) >> _BITS) * _INVERSE_ROOT // _ONE)
+        values.append(_ONE // 2 + ((density * total) >> _BITS) * _INVERSE_ROOT // _ONE)
         density, step = (density * step) >> _BITS, (step * square) >> _BITS
-    return found
+    return values
 
 
 # 1 / sqrt(2 pi) in units of 2**-128.

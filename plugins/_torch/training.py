@@ -1,4 +1,4 @@
-"""The one training loop: batches by number, AdamW, a moving average, checkpoints."""
+"""Training loop: batches by step number, AdamW, moving average, checkpoints."""
 
 import copy
 import hashlib
@@ -37,35 +37,35 @@ def few_threads() -> Iterator[None]:
     Small networks on busy cores are many times slower with two threads than with one.
     """
     before = torch.get_num_threads()
-    wanted = int(os.environ.get(THREADS_VARIABLE, "1"))
-    if wanted != before:
-        torch.set_num_threads(wanted)
+    n_threads = int(os.environ.get(THREADS_VARIABLE, "1"))
+    if n_threads != before:
+        torch.set_num_threads(n_threads)
     try:
         yield
     finally:
-        if wanted != before:
+        if n_threads != before:
             torch.set_num_threads(before)
 
 
-def device_for(wanted: str) -> str:
+def device_for(device: str) -> str:
     """Return "cpu" or "cuda" for a model's device.
 
     "auto" is what BITPROBE_DEVICE says (`bitprobe run --device`): there, "auto" takes a GPU
     where there is one. Without the variable it is the CPU.
     """
-    named = os.environ.get(DEVICE_VARIABLE, "cpu") if wanted == "auto" else wanted
-    if named == "auto":
+    name = os.environ.get(DEVICE_VARIABLE, "cpu") if device == "auto" else device
+    if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    return named
+    return name
 
 
 class Trainer(Generic[AnyNetwork]):
-    """Trains a network step by step; step n depends on the seed, n and the weights only.
+    """Trainer of one network; step n depends on the seed, n and the weights only.
 
     Attributes:
-        step: how many have been taken.
-        bits: per symbol, smoothed over the last steps.
-        seconds: that the steps took, also before an interruption, as `Course` counts.
+        step: number of steps so far.
+        bits: training loss in bits per symbol, smoothed over the last steps.
+        seconds: time of all steps, also before an interruption, as `Course` counts.
     """
 
     def __init__(self, network: AnyNetwork, windows: Windows, course: Course) -> None:
@@ -88,6 +88,7 @@ class Trainer(Generic[AnyNetwork]):
         self._mean = torch.zeros_like(self._weights)
         self._square = torch.zeros_like(self._weights)
         self._average = self._weights.clone()
+        # The initial weights identify a fit that continues an earlier one.
         self._initial = hashlib.sha256(self._weights.cpu().numpy().tobytes()).digest()
         on_cpu = self._weights.device.type == "cpu"
         self._clock = time.process_time if on_cpu else time.perf_counter
@@ -110,7 +111,7 @@ class Trainer(Generic[AnyNetwork]):
         if watch.progress is None:
             return
         if math.isfinite(self._course.seconds) and self.seconds:
-            # Nobody knows the last step; as many as this pace would allow.
+            # The last step is not known; estimate it from the pace so far.
             share = min(1.0, self.seconds / self._course.seconds)
             last = min(last, math.ceil(self.step / share))
         try:
@@ -131,12 +132,15 @@ class Trainer(Generic[AnyNetwork]):
         return result.requires_grad_(requires_grad=False)
 
     def _take_step(self) -> None:
+        # By step number: a resumed run draws the same batches.
         rng = philox(self._seed, 1, self.step)
         n = len(self._windows.lengths)
         rows = rng.integers(0, n, self._recipe.batch)
-        symbols, real = self._windows.take(rows)
-        targets = self._windows.take_targets(rows)
+        # Windows of a batch share one length, that of its longest.
+        symbols, real = self._windows.take(rows)  # (B, T), (B, T)
+        targets = self._windows.take_targets(rows)  # (B, T)
         self.step += 1
+        # A batch of empty windows has no loss, but it counts as a step.
         if not real.any():
             return
         device = self._weights.device
@@ -168,17 +172,20 @@ class Trainer(Generic[AnyNetwork]):
             gradient.mul_(recipe.clip / norm)
         self._mean.lerp_(gradient, 1 - BETAS[0])
         self._square.lerp_(gradient * gradient, 1 - BETAS[1])
+        # Bias corrections of Adam (Kingma and Ba 2015).
         spread = (self._square / (1 - BETAS[1] ** self.step)).sqrt_().add_(EPSILON)
         direction = (self._mean / (1 - BETAS[0] ** self.step)).div_(spread)
         direction.add_(self._weights * self._decays, alpha=recipe.weight_decay)
         self._weights.sub_(direction, alpha=rate)
+        # A short training averages over less: the initial weights must fade.
         decay = min(recipe.averaging, self.step / (self.step + 9))
         self._average.lerp_(self._weights, 1 - decay)
 
     def save(self, watch: Watch) -> None:
-        """Write the state of training into the checkpoint, whole or not at all."""
+        """Write the state of training into the checkpoint, atomically."""
         if watch.checkpoint is None:
             return
+        # Write aside and rename: an interruption leaves the old checkpoint.
         part = watch.checkpoint.with_name(watch.checkpoint.name + ".part")
         with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **self._state())
@@ -187,11 +194,11 @@ class Trainer(Generic[AnyNetwork]):
         part.replace(watch.checkpoint)
 
     def resume(self, watch: Watch, first: int) -> None:
-        """Go on from the checkpoint, if there is one that is not past the first step.
+        """Resume from the checkpoint, if there is one that is not past the first step.
 
         Raises:
-            SpecError: the checkpoint is of another network, corpus, recipe or seed, or no
-                checkpoint at all.
+            SpecError: the checkpoint is of another network, corpus, recipe or seed, or the
+                file is not a checkpoint.
         """
         path = watch.checkpoint
         if path is None or not path.exists():
@@ -240,10 +247,10 @@ class Trainer(Generic[AnyNetwork]):
 
     @cached_property
     def _run(self) -> str:
-        """Return what tells this training from others, its length apart."""
+        """Return a hash of everything that decides this training, except its length."""
         shapes = [(n, tuple(p.shape)) for n, p in self._network.named_parameters()]
-        told = f"{self._course.about} {shapes} {self._recipe} {self._seed}"
-        digest = hashlib.sha256(told.encode() + self._initial)
+        settings = f"{self._course.about} {shapes} {self._recipe} {self._seed}"
+        digest = hashlib.sha256(settings.encode() + self._initial)
         digest.update(np.ascontiguousarray(self._windows.symbols).tobytes())
         digest.update(self._windows.lengths.tobytes())
         if self._windows.targets is not None:

@@ -3,9 +3,10 @@
 - architecture: the shape of a network; numpy only.
 - network: the float network that is trained.
 - conversion: float weights to integers, and back for further training.
-- integers: what coding computes with, derived from the integers that were shipped.
+- integers: all constants of coding, derived from the integers of the artifact.
 - parallel: the integer network in torch, many positions at once.
-- fused: the same in compiled loops, for small models on a CPU; packing: its arrays.
-- engine: which of the two reads what.
+- fused: the same in compiled loops, for small models on a CPU; tables: its arrays;
+  packing: their layout.
+- engine: choice between the two forms.
 - pixels: images pixel by pixel on top of it all.
 """

@@ -1,4 +1,4 @@
-"""The shape of a causal transformer."""
+"""Architecture of a causal transformer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES: dict[str, tuple[int, int, int]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What fixes the shape of every array.
+    """Sizes that fix the shape of every array.
 
     Attributes:
         n_symbols: V; symbol V is the start.
@@ -46,15 +46,16 @@ class Architecture:
 
     @property
     def receptive_field(self) -> int:
-        """How many of the previous symbols a prediction can depend on."""
+        """Number of previous symbols that a prediction can depend on."""
+        # Each layer looks its reach further back; the last symbol is the input.
         return 1 + sum(self.reaches)
 
     def restarts_at(self, position: int) -> bool:
-        """Return whether a new image starts here, and what was read is forgotten."""
+        """Return True where a new image starts, and with it an empty memory."""
         return bool(self.n_positions) and position % self.n_positions == 0
 
     def piece(self, position: int, longest: int) -> int:
-        """Return how many symbols, at most `longest`, are left of the image."""
+        """Return the number of symbols until the end of the image, at most `longest`."""
         if not self.n_positions:
             return longest
         return min(longest, self.n_positions - position % self.n_positions)
@@ -66,10 +67,12 @@ def spread(context: int, n_layers: int) -> tuple[int, ...]:
     Its own position shows a layer the last symbol; each further one is one step of some
     layer, so that the reaches add up to context - 1. The first layers get the remainder.
     """
-    share, rest = divmod(context - 1, n_layers)
-    return tuple(share + (layer < rest) for layer in range(n_layers))
+    share, remainder = divmod(context - 1, n_layers)
+    # The first layers take the remainder.
+    return tuple(share + (layer < remainder) for layer in range(n_layers))
 
 
 def slopes(n_heads: int) -> list[float]:
-    """Return the fall of a head's scores with distance (ALiBi, arXiv:2108.12409)."""
+    """Return the slope of each head's scores by distance (ALiBi, arXiv:2108.12409)."""
+    # A geometric series that ends at 2**-8, as in the paper.
     return [2.0 ** (-8 * (head + 1) / n_heads) for head in range(n_heads)]

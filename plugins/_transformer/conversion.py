@@ -1,7 +1,7 @@
-"""Float weights to integers, without retraining, and back for further training.
+"""Conversion of float weights to integers, and back for further training.
 
-What is shipped is integers, their row scales, and the ranges of the activations that a
-calibration batch showed; `integers` derives all else.
+An artifact holds integers, their row scales, and the ranges of the activations in a
+calibration batch; `integers` derives everything else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .integers import BY_HEAD, BY_LAYER, matrices_of, residual_units
 from .network import Affine, CausalTransformer, Norm
 
 MARGIN = 1.1
-"""How much wider than in calibration an activation may be before it is clamped."""
+"""Ratio of the largest activation allowed to the largest in calibration."""
 CALIBRATION_SYMBOLS = 1 << 14
 
 
@@ -33,6 +33,7 @@ def to_integers(network: CausalTransformer, symbols: Tensor, real: Tensor) -> Ar
         symbols: (n, T) int64, to find ranges with.
         real: (n, T) bool, False where a row is padded.
     """
+    # Scales from float64: they are rounded once only.
     network = network.double().eval()
     ranges = ranges_of(network, symbols, real)
     units = residual_units(network.architecture.width, float(ranges["residual"].max()))
@@ -59,7 +60,7 @@ def ranges_of(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the largest magnitude, with margin, at every place that is quantised.
 
-    Shapes: (L, H) for what heads have of their own, (L,) for the other places of a block,
+    Shapes: (L, H) for places of a head, (L,) for the other places of a block,
     (1,) for the residual stream and the last norm.
     """
     architecture = network.architecture
@@ -74,15 +75,18 @@ def ranges_of(
     for start in range(0, len(symbols), step):
         rows = slice(start, start + step)
 
-        def note(place: str, value: Tensor, kept: Tensor = real[rows]) -> None:
+        def note(place: str, value: Tensor, is_real: Tensor = real[rows]) -> None:
             name, _, layer = place.partition(".")
             at = int(layer or 0)
             by_head = name in BY_HEAD
             # Heads (B, H, T, D/H) -> real positions (n, H, D/H), others -> (n, D).
-            seen = (value.transpose(1, 2) if by_head else value)[kept].abs()
-            peak = (seen.amax(dim=(0, 2)) if by_head else seen.amax()).numpy()
+            magnitudes = (value.transpose(1, 2) if by_head else value)[is_real].abs()
+            peak = (
+                magnitudes.amax(dim=(0, 2)) if by_head else magnitudes.amax()
+            ).numpy()
             ranges[name][at] = np.maximum(ranges[name][at], peak)
 
+        # The largest magnitude of no positions is undefined.
         if real[rows].any():
             network(symbols[rows], note)
     return {name: np.maximum(value * MARGIN, 1e-3) for name, value in ranges.items()}
@@ -92,23 +96,23 @@ def _folded(
     network: CausalTransformer, attended: NDArray[np.float32]
 ) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
     """Return name, weight (out, in) and bias of every matrix, gains and scales folded in."""
-    found = []
+    matrices = []
     for layer in range(network.architecture.n_layers):
         block = network.layer(layer)
-        found.append((f"qkv.{layer}", *_after_norm(block.norm_attention, block.qkv)))
+        matrices.append((f"qkv.{layer}", *_after_norm(block.norm_attention, block.qkv)))
         # The attended values of each head have a unit of their own; the columns of the
         # projection take up the difference.
         width = network.architecture.head_width
         by_head = attended[layer].astype(np.float64) / float(attended[layer].max())
         weight = _array(block.project.weight) * np.repeat(by_head, width)
-        found.append((f"project.{layer}", weight, _array(block.project.bias)))
-        found.append((f"expand.{layer}", *_after_norm(block.norm_mlp, block.expand)))
+        matrices.append((f"project.{layer}", weight, _array(block.project.bias)))
+        matrices.append((f"expand.{layer}", *_after_norm(block.norm_mlp, block.expand)))
         contract = block.contract
-        found.append(
+        matrices.append(
             (f"contract.{layer}", _array(contract.weight), _array(contract.bias))
         )
-    found.append(("head", *_after_norm(network.norm, network.head)))
-    return found
+    matrices.append(("head", *_after_norm(network.norm, network.head)))
+    return matrices
 
 
 def _after_norm(
@@ -116,6 +120,7 @@ def _after_norm(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     gain, shift = _array(norm.weight), _array(norm.bias)
     weight, bias = _array(affine.weight), _array(affine.bias)
+    # weight (gain x + shift) + bias: the norm needs no parameters of its own.
     return weight * gain, bias + weight @ shift
 
 
@@ -130,7 +135,7 @@ def _array(weights: object) -> NDArray[np.float64]:
 
 
 def to_floats(architecture: Architecture, learned: Arrays) -> CausalTransformer:
-    """Return a network that computes what the integers stand for, to be trained further.
+    """Return the network that the integers stand for, to be trained further.
 
     Gains are one and shifts zero: they are in the matrices now.
     """
@@ -146,6 +151,7 @@ def to_floats(architecture: Architecture, learned: Arrays) -> CausalTransformer:
     for name in matrices_of(architecture):
         kind, _, at = name.partition(".")
         weight = dequantise(learned[f"{name}.weight"], learned[f"{name}.scale"])
+        # Undo the units of the heads that `_folded` put into the columns.
         if kind == "project":
             attended = learned["range_attended"][int(at)]
             by_head = np.repeat(attended / attended.max(), architecture.head_width)

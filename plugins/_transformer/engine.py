@@ -1,4 +1,4 @@
-"""Which of the two forms of the integer model reads what, and the memory they pass on."""
+"""Engine that chooses between the two forms of the integer model and converts memories."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from .._torch.compiled import fill_frequencies
 from .._torch.exact import frequencies
 from .._torch.tables import logit_table
 from .._torch.training import few_threads
-from .fused import Rings, read_symbols
+from .fused import read_symbols
 from .integers import Integers
 from .packing import start_rings, tables_of
 from .parallel import Memory, Parallel
+from .tables import Rings
 
 Ints = NDArray[np.int64]
 Form = Literal["fused", "parallel"]
 
 FUSED_WIDTH = 64
-"""Up to this width the fused form is the faster one whatever it reads."""
+"""Largest width at which the fused form is always the faster one."""
 FUSED_STEP_WIDTH = 256
 FUSED_STREAMS = 64
-"""Up to this many streams and that width it is, where there is one symbol of each."""
+"""Most streams, up to that width, for which it is faster with one symbol of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What streams have read, as one form or the other remembers it."""
+class TransformerState:
+    """State of streams, in the memory of either form."""
 
     position: int
     memory: Memory | Rings
@@ -42,8 +43,8 @@ class TransformerEngine:
     """Integer arithmetic on the learned arrays; both forms give the same frequencies.
 
     Args:
-        model: what to compute.
-        device: where the parallel form computes; elsewhere than on a CPU it does all.
+        model: the integer model.
+        device: where the parallel form computes; on a GPU it is the only one used.
         carrier: of its matmuls: float32, float64 or int64.
         form: None chooses the faster one for each call.
     """
@@ -62,42 +63,48 @@ class TransformerEngine:
         self.tables = tables_of(model)
         self.logits = logit_table().astype(np.float64)
 
-    def start(self) -> Reading:
+    def start(self) -> TransformerState:
         """Return the state of one stream that has read nothing."""
-        return Reading(position=0, memory=self.parallel.start(1))
+        return TransformerState(position=0, memory=self.parallel.start(1))
 
-    def repeat(self, state: Reading, n: int) -> Reading:
+    def repeat(self, state: TransformerState, n: int) -> TransformerState:
         """Return the state of n streams, copies of one."""
         memory = self._remembered(state)
-        chosen = torch.zeros(n, dtype=torch.int64, device=self.parallel.device)
-        return Reading(position=state.position, memory=memory.take(chosen))
+        streams = torch.zeros(n, dtype=torch.int64, device=self.parallel.device)
+        return TransformerState(position=state.position, memory=memory.take(streams))
 
-    def advance(self, state: Reading, symbols: Ints) -> tuple[Reading, Ints]:
+    def advance(
+        self, state: TransformerState, symbols: Ints
+    ) -> tuple[TransformerState, Ints]:
         """Read symbols (k, m); return the next state and frequencies (k, m, V)."""
         n_symbols = self.model.architecture.n_symbols
         steps = state.position + np.arange(len(symbols))
+        # The first symbol of an image is predicted from START, as in training.
         restarts = [self.model.architecture.restarts_at(int(step)) for step in steps]
         starts = (symbols == START) | np.array(restarts, bool)[:, None]
         tokens = np.where(starts, n_symbols, symbols)
         position = state.position + len(symbols)
         if (self.form or self._faster(*symbols.shape)) == "fused":
             rings = self._rings(state)
+            # The compiled form reads whole streams, one after the other.
             by_stream = np.ascontiguousarray(tokens.T)
-            logits = np.empty((*by_stream.shape, n_symbols), np.float32)
-            read_symbols(logits, by_stream, state.position, self.tables, rings)
-            rows = self._rows(logits.swapaxes(0, 1))
-            return Reading(position=position, memory=rings), rows
+            fused_logits = np.empty((*by_stream.shape, n_symbols), np.float32)
+            read_symbols(fused_logits, by_stream, state.position, self.tables, rings)
+            rows = self._rows(fused_logits.swapaxes(0, 1))
+            return TransformerState(position=position, memory=rings), rows
         memory = self._remembered(state).take(slice(symbols.shape[1]))
         with few_threads():
-            memory, found = self.parallel.advance(memory, tokens.T)
-        following = Reading(position=position, memory=memory)
-        if found.device.type != "cpu":
-            rows = frequencies(found.transpose(0, 1)).cpu().numpy()
+            memory, logits = self.parallel.advance(memory, tokens.T)
+        following = TransformerState(position=position, memory=memory)
+        # A GPU fills rows by itself: copying logits would cost more.
+        if logits.device.type != "cpu":
+            rows = frequencies(logits.transpose(0, 1)).cpu().numpy()
             return following, np.ascontiguousarray(rows)
-        return following, self._rows(found.transpose(0, 1).numpy())
+        return following, self._rows(logits.transpose(0, 1).numpy())
 
     def _faster(self, n_steps: int, n_streams: int) -> Form:
         width = self.model.architecture.width
+        # Bounds set by measurement; both forms give the same integers.
         single = n_steps == 1 and n_streams <= FUSED_STREAMS
         fused = width <= FUSED_WIDTH or (single and width <= FUSED_STEP_WIDTH)
         return "fused" if fused else "parallel"
@@ -108,7 +115,7 @@ class TransformerEngine:
         fill_frequencies(rows, flat, self.logits)
         return rows.reshape(logits.shape)
 
-    def _rings(self, state: Reading) -> Rings:
+    def _rings(self, state: TransformerState) -> Rings:
         """Return the memory of the fused form."""
         if isinstance(state.memory, Rings):
             return state.memory
@@ -120,11 +127,12 @@ class TransformerEngine:
             rings.values[layer][..., slots] = values.transpose(-1, -2).cpu().numpy()
         return rings
 
-    def _remembered(self, state: Reading) -> Memory:
+    def _remembered(self, state: TransformerState) -> Memory:
         """Return the memory of the parallel form."""
         if isinstance(state.memory, Memory):
             return state.memory
         architecture, layers = self.model.architecture, []
+        # Positions of the image so far; the first one of the next image sees none.
         within = state.position
         if architecture.n_positions and within:
             within = (within - 1) % architecture.n_positions + 1
@@ -139,8 +147,9 @@ class TransformerEngine:
         return torch.from_numpy(whole.astype(np.float32)).to(self.parallel.device)
 
     def _slots(self, layer: int, position: int, n: int) -> Ints:
-        """Return where the rings keep the last n positions, the earliest first."""
+        """Return the ring slots of the last n positions, the earliest first."""
         period = self.model.architecture.n_positions
+        # Rings have one slot more than a layer's reach: its own position.
         last = (position - 1) % period if period else position - 1
         return (last - np.arange(n)[::-1]) % (
             self.model.architecture.reaches[layer] + 1

@@ -1,6 +1,6 @@
-"""The integer transformer as compiled loops around matrix products: small models on a CPU.
+"""Integer transformer as compiled loops, for small models on a CPU.
 
-What torch spends on launching operations is more than the arithmetic of a small model. Here
+Launching operations of torch costs more than the arithmetic of a small model. Here
 rows, each a position of a stream, go through the layers a block at a time; only attention
 takes them one by one. The integers are those of `parallel`: whole sums, which its bounds
 keep below 2**24, and the same float32 operations in the same order.
@@ -8,107 +8,20 @@ keep below 2**24, and the same float32 operations in the same order.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from .._torch.compiled import Function, compiled
 from .integers import NORM_SHIFT, WEIGHT_TOTAL
+from .tables import LANES, Affines, Array, Attention, Place, Rings, RowBlock, Tables
 
 F4 = np.float32
 ROWS = 64
-"""Of a block: many, so that a weight is read seldom; few, so that a block stays cached."""
-LANES = 16
+"""Rows of a block: many, so that a weight is read seldom; few, so that it stays cached."""
 UNSEEN = F4(-(1 << 30))
 """So far below every score that the weight is 0."""
-Array = NDArray[Any]
-
-
-class Affines(NamedTuple):
-    """One matrix of every layer, (L, in, out), and what its columns become, (L, out).
-
-    All is float32; matrices are whole numbers, as a library of matrix products takes them.
-    """
-
-    weight: Array
-    scale: Array
-    shift: Array
-    limit: Array
-
-
-class Tables(NamedTuple):
-    """The model as arrays, layers stacked: L layers, H heads.
-
-    `norm_scales` and `norm_limits` have two entries for every layer and a last one for the
-    head; `slots` is how many positions a layer remembers.
-    """
-
-    embed: Array
-    position: Array
-    qkv: Affines
-    project: Affines
-    expand: Affines
-    contract: Affines
-    head: Affines
-    gelu: Array
-    norm_scales: Array
-    norm_limits: Array
-    norm_epsilon: int
-    score_scale: Array
-    read_scale: Array
-    read_limit: Array
-    biases: Array
-    slots: Array
-    exponentials: Array
-
-
-class Rings(NamedTuple):
-    """Keys and values (L, B, H, D / H, R), int16.
-
-    Position t lies in slot t modulo (reach + 1) of its layer. R is a multiple of LANES, so
-    that loops over slots need no remainder; what is read of an unused slot is weighed 0.
-    """
-
-    keys: Array
-    values: Array
-
-
-class Block(NamedTuple):
-    """Streams and positions of n rows, and what is known of them: D, D, 3D and 4D wide.
-
-    States are int32, what enters or leaves a matrix is whole numbers in float32.
-    """
-
-    streams: Array
-    positions: Array
-    states: Array
-    normal: Array
-    qkv: Array
-    wide: Array
-
-
-class Attention(NamedTuple):
-    """What one layer attends to, and room for scores (H, R) and where weights stand."""
-
-    keys: Array
-    values: Array
-    scale: Array
-    biases: Array
-    exponentials: Array
-    scores: Array
-    below: Array
-
-
-class Place(NamedTuple):
-    """A row and its stream; the slot of its position, and how many are seen and read."""
-
-    row: int
-    stream: int
-    slot: int
-    n_seen: int
-    n_read: int
 
 
 @compiled
@@ -122,6 +35,7 @@ def read_symbols(
         rows = np.arange(first, min(first + ROWS, len(tokens)))
         block = _block(rows // n_steps, position + rows % n_steps, tables)
         _embed(tokens[first : first + ROWS], block, tables)
+        # A block goes through all layers before the next: its states stay cached.
         for layer in range(len(tables.slots)):
             _attend(layer, block, tables, rings)
             _perceive(layer, block, tables)
@@ -130,9 +44,9 @@ def read_symbols(
 
 
 @compiled
-def _block(streams: Array, positions: Array, tables: Tables) -> Block:
+def _block(streams: Array, positions: Array, tables: Tables) -> RowBlock:
     n, width = len(streams), tables.embed.shape[1]
-    return Block(
+    return RowBlock(
         streams,
         positions,
         np.empty((n, width), np.int32),
@@ -143,18 +57,19 @@ def _block(streams: Array, positions: Array, tables: Tables) -> Block:
 
 
 @compiled
-def _embed(tokens: Array, block: Block, tables: Tables) -> None:
+def _embed(tokens: Array, block: RowBlock, tables: Tables) -> None:
     period = len(tables.position)
     for row in range(len(tokens)):
         block.states[row] = tables.embed[tokens[row]]
         if period > 0:
+            # Images restart their positions; texts have none.
             block.positions[row] %= period
             block.states[row] += tables.position[block.positions[row]]
 
 
 @compiled
-def _attend(layer: int, block: Block, tables: Tables, rings: Rings) -> None:
-    """Add to the states what one layer reads of the positions before."""
+def _attend(layer: int, block: RowBlock, tables: Tables, rings: Rings) -> None:
+    """Add the attention of one layer to the states."""
     _norm(2 * layer, block, tables)
     _affine(layer, block.normal, tables.qkv, block.qkv)
     n_heads, room = tables.score_scale.shape[1], rings.keys.shape[4]
@@ -167,6 +82,7 @@ def _attend(layer: int, block: Block, tables: Tables, rings: Rings) -> None:
         np.empty((n_heads, room), F4),
         np.empty(room, np.int32),
     )
+    # Position by position: a row may attend to an earlier row of its own block.
     slots, relative = tables.slots[layer], len(tables.position) == 0
     for row in range(len(block.streams)):
         stream, at = block.streams[row], block.positions[row]
@@ -185,7 +101,7 @@ def _attend(layer: int, block: Block, tables: Tables, rings: Rings) -> None:
 
 @compiled
 def _remember(qkv: Array, attention: Attention, place: Place) -> None:
-    """Keep the key and the value of a row."""
+    """Store the key and the value of a row."""
     n_heads, head_width = attention.keys.shape[1:3]
     width = n_heads * head_width
     row, stream, slot = place.row, place.stream, place.slot
@@ -206,6 +122,7 @@ def _score(query: Array, attention: Attention, place: Place) -> None:
         first = head * head_width
         for u in range(place.n_read):
             scores[head, u] = 0
+        # An odd column out goes first; the pairs below add to it.
         for j in range(head_width // 2 * 2, head_width):
             a = query[row, first + j]
             for u in range(place.n_read):
@@ -222,7 +139,7 @@ def _score(query: Array, attention: Attention, place: Place) -> None:
 
 @compiled
 def _favour(attention: Attention, place: Place, slots: int) -> None:
-    """Add what a score gains by distance."""
+    """Add the biases by distance to the scores."""
     for head in range(len(attention.scores)):
         slot = place.slot
         for distance in range(place.n_seen):
@@ -234,6 +151,7 @@ def _favour(attention: Attention, place: Place, slots: int) -> None:
 def _weigh(attention: Attention, n_read: int) -> None:
     """Turn scores to whole weights."""
     scores, below = attention.scores, attention.below
+    # Beyond its end the table is 0.
     last = F4(len(attention.exponentials) - 1)
     for head in range(len(scores)):
         highest, scale = _highest(scores, head, n_read), attention.scale[head]
@@ -242,6 +160,7 @@ def _weigh(attention: Attention, n_read: int) -> None:
             below[u] = np.int32(min(gap, last))
         for u in range(n_read):
             scores[head, u] = attention.exponentials[below[u]]
+        # Divide by row, multiply by entry: weights cannot add up to over WEIGHT_TOTAL.
         share = F4(np.float64(WEIGHT_TOTAL) / _total(scores, head, n_read))
         for u in range(n_read):
             scores[head, u] = np.floor(scores[head, u] * share)
@@ -270,7 +189,7 @@ def _total(scores: Array, head: int, n: int) -> Any:
 
 
 @_whole
-def _read(attention: Attention, found: Array, place: Place) -> None:
+def _read(attention: Attention, out: Array, place: Place) -> None:
     """Write the sums of the values of all slots, weighed, by head."""
     weights, values = attention.scores, attention.values
     n_heads, head_width = values.shape[1:3]
@@ -279,12 +198,12 @@ def _read(attention: Attention, found: Array, place: Place) -> None:
             total = F4(0)
             for u in range(place.n_read):
                 total += weights[head, u] * F4(values[place.stream, head, j, u])
-            found[place.row, head * head_width + j] = total
+            out[place.row, head * head_width + j] = total
 
 
 @compiled
 def _narrow(layer: int, read: Array, tables: Tables) -> None:
-    """Bring what heads have read to the range of the matrix that is next."""
+    """Requantise the output of the heads to the range of the next matrix."""
     scale, bound = tables.read_scale[layer], tables.read_limit[layer]
     for row in range(len(read)):
         for j in range(read.shape[1]):
@@ -293,10 +212,11 @@ def _narrow(layer: int, read: Array, tables: Tables) -> None:
 
 
 @compiled
-def _perceive(layer: int, block: Block, tables: Tables) -> None:
-    """Add to the states what the perceptron of one layer makes of them."""
+def _perceive(layer: int, block: RowBlock, tables: Tables) -> None:
+    """Add the perceptron of one layer to the states."""
     _norm(2 * layer + 1, block, tables)
     _affine(layer, block.normal, tables.expand, block.wide)
+    # The activation is a table over all integers that `expand` can give.
     gelu, middle = tables.gelu[layer], np.int32(tables.expand.limit[layer, 0])
     for row in range(len(block.wide)):
         for j in range(block.wide.shape[1]):
@@ -305,21 +225,23 @@ def _perceive(layer: int, block: Block, tables: Tables) -> None:
 
 
 @compiled
-def _affine(layer: int, x: Array, matrices: Affines, found: Array) -> None:
+def _affine(layer: int, x: Array, matrices: Affines, out: Array) -> None:
     """Write rint(x @ weight * scale + shift) within the limit, (n, in) to (n, out)."""
-    _multiply(x, matrices.weight[layer], found)
+    _multiply(x, matrices.weight[layer], out)
     scale, shift = matrices.scale[layer], matrices.shift[layer]
     limit = matrices.limit[layer]
-    for row in range(len(found)):
-        for j in range(found.shape[1]):
-            product = found[row, j] * scale[j]
+    for row in range(len(out)):
+        for j in range(out.shape[1]):
+            # Two statements: a product and a sum that no compiler may fuse.
+            product = out[row, j] * scale[j]
             value = np.rint(product + shift[j])
-            found[row, j] = min(max(value, -limit[j]), limit[j])
+            out[row, j] = min(max(value, -limit[j]), limit[j])
 
 
 @compiled
-def _add(layer: int, x: Array, matrices: Affines, block: Block) -> None:
+def _add(layer: int, x: Array, matrices: Affines, block: RowBlock) -> None:
     """Add rint(x @ weight * scale + shift) to the states, within the limit."""
+    # Sums apart: the states are added only to scaled, whole numbers.
     sums = np.empty(block.states.shape, F4)
     _multiply(x, matrices.weight[layer], sums)
     scale, shift = matrices.scale[layer], matrices.shift[layer]
@@ -332,37 +254,38 @@ def _add(layer: int, x: Array, matrices: Affines, block: Block) -> None:
 
 
 @compiled
-def _multiply(x: Array, matrix: Array, found: Array) -> None:
+def _multiply(x: Array, matrix: Array, out: Array) -> None:
     """Write x @ matrix: not by a library, whose threads disturb each other on busy cores."""
     for row in range(len(x)):
-        _multiply_row(x[row], matrix, found[row])
+        _multiply_row(x[row], matrix, out[row])
 
 
 @compiled
-def _multiply_row(x: Array, matrix: Array, found: Array) -> None:
-    found[:] = 0
+def _multiply_row(x: Array, matrix: Array, out: Array) -> None:
+    out[:] = 0
     n_whole = len(x) // 4 * 4
     for k in range(0, n_whole, 4):
-        # Four rows to a pass, so that `found` is loaded and stored a quarter as often.
+        # Four rows to a pass, so that `out` is loaded and stored a quarter as often.
         a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
         first, second = matrix[k], matrix[k + 1]
         third, fourth = matrix[k + 2], matrix[k + 3]
-        for j in range(len(found)):
-            two = a * first[j] + b * second[j]
-            found[j] += two + (c * third[j] + d * fourth[j])
+        for j in range(len(out)):
+            pair = a * first[j] + b * second[j]
+            out[j] += pair + (c * third[j] + d * fourth[j])
     for k in range(n_whole, len(x)):
         a, first = x[k], matrix[k]
-        for j in range(len(found)):
-            found[j] += a * first[j]
+        for j in range(len(out)):
+            out[j] += a * first[j]
 
 
 @compiled
-def _norm(place: int, block: Block, tables: Tables) -> None:
+def _norm(place: int, block: RowBlock, tables: Tables) -> None:
     """Write the states less their mean, over their spread, as whole numbers."""
     scale, bound = tables.norm_scales[place], tables.norm_limits[place]
     states, normal = block.states, block.normal
     n_rows, width = states.shape
     for row in range(n_rows):
+        # The float64 product of `parallel`: a quotient may round to the other side.
         mean = np.int32(np.rint(np.float64(_sum(states, row)) * (1.0 / width)))
         squares = np.int64(_spread(states, row, mean)) * NORM_SHIFT
         root = _root(squares + tables.norm_epsilon)

@@ -1,7 +1,7 @@
-"""What the integer transformer computes with, derived from the arrays that were shipped.
+"""Constants of the integer transformer, derived from the arrays of an artifact.
 
 All of it is single correctly rounded operations of numpy on float64 and integers, so that
-every machine derives the same. The recipe:
+every machine derives the same. The scheme:
 
 - Every matrix has integer rows; an activation that enters it is clamped to the widest
   range for which any order of float32 sums is exact (`quantise`).
@@ -52,7 +52,7 @@ LOGIT_LIMIT = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One block. Matrices (out, in) int8; multipliers and shifts by row, float32."""
+    """Layer of the model. Matrices (out, in) int8; multipliers and shifts by row, float32."""
 
     qkv: I8Affine
     project: I8Affine
@@ -80,7 +80,7 @@ class I8Affine:
 
 @dataclass(frozen=True, kw_only=True)
 class Integers:
-    """The whole model.
+    """Integer model.
 
     Attributes:
         embed: shape (V + 1, D), position: shape (n_positions, D), in 1 / units.
@@ -111,22 +111,26 @@ def matrices_of(architecture: Architecture) -> list[str]:
 
 def residual_limit(width: int) -> int:
     """Return a limit for which the shifted sum of squares of a centred row is below 2**53."""
+    # A centred value is at most twice the limit: hence the factor 4 of squares.
     return math.isqrt((1 << 53) // (4 * NORM_SHIFT * width)) - 1
 
 
 def residual_units(width: int, largest: float) -> int:
-    """Return parts of one, a power of two, in which `largest` is well inside the limit."""
+    """Return the power of two of units per 1 that keeps `largest` well inside the limit."""
+    # 1.5: room for inputs that calibration did not contain.
     widest = int(residual_limit(width) / (1.5 * largest))
     return min(RESIDUAL_UNITS, 1 << max(0, widest.bit_length() - 1))
 
 
 def derive(architecture: Architecture, learned: Arrays) -> Integers:
-    """Return everything coding needs."""
+    """Return the integer model of an architecture and its learned arrays."""
     units = residual_units(architecture.width, float(learned["range_residual"].max()))
     table = exp_table(units=SCORE_UNITS, last=SCORE_LAST, top=SCORE_TOP)
     exponentials = table.astype(np.int32)
+    # All scores from here on have no weight at all.
     exponentials[-1] = 0
     head_limit = activation_limit(learned["head.weight"])
+    # The last norm fills the range that the head can sum exactly.
     unit = head_limit / float(learned["range_norm_last"][0])
     return Integers(
         architecture=architecture,
@@ -156,10 +160,12 @@ def _layer(architecture: Architecture, learned: Arrays, at: int, units: int) -> 
         for kind in ("qkv", "project", "expand", "contract")
     }
     width = architecture.head_width
+    # width products, each below the limit squared, sum to less than 2**24.
     score_limit = math.isqrt(LARGEST_EXACT // width)
     value_limit = LARGEST_EXACT // WEIGHT_TOTAL
     query, key = score_limit / ranges["query"], score_limit / ranges["key"]
     value = value_limit / ranges["value"]
+    # Each head has units of its own, in the rows of its query, key and value.
     heads = np.repeat(np.concatenate([query, key, value]), width)
     widest = np.repeat([score_limit, score_limit, value_limit], architecture.width)
     normal = limits["qkv"] / ranges["norm_attention"]
@@ -208,10 +214,12 @@ def _norm_scale(units: float, width: int) -> float:
 
 
 def _biases(architecture: Architecture, learned: Arrays, at: int, points: F64) -> F32:
-    """Return what a score gains at distance 0 .. reach, (H, reach + 1), whole numbers."""
+    """Return the bias of a score at distance 0 .. reach, (H, reach + 1), whole numbers."""
     reach = architecture.reaches[at]
     if architecture.n_positions:
         return np.zeros((architecture.n_heads, reach + 1), np.float32)
+    # The slope is not learned; an artifact holds the deviations from it.
+    # (H, 1) * (reach + 1,) -> (H, reach + 1)
     falls = np.array(slopes(architecture.n_heads))[:, None] * np.arange(reach + 1)
     table = learned[f"distance.{at}"].astype(np.float64) - falls
     return np.rint(table * points[:, None]).astype(np.float32)
@@ -223,6 +231,7 @@ def _gelu(widest: float, active_units: float, limit: int) -> I32:
     curved = GELU_CURVED * GELU_UNITS
     table = gelu_table(units=GELU_UNITS, last=curved, top=GELU_TOP)
     inputs = np.arange(-last, last + 1)
+    # For inputs beyond the curved part: 0 or the input itself.
     straight = np.maximum(inputs, 0) * (GELU_TOP // GELU_UNITS)
     bent = table[np.clip(inputs, -curved, curved) + curved]
     values = np.where(np.abs(inputs) <= curved, bent, straight)

@@ -1,4 +1,4 @@
-"""What the pixel and the byte transformer have in common."""
+"""Common base of the pixel and the byte transformer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from .network import CausalTransformer
 
 GROUP = 256
-"""Samples whose code lengths are found at once: bounds the memory of keys and values."""
+"""Samples whose code lengths are computed at once: bounds the memory of keys and values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transformer(NeuralModel):
-    """A causal transformer, trained in float, coded in integers."""
+    """Causal transformer, trained in float, coded in integers."""
 
     requires = ("numba", "numpy", "torch", "constriction")
     sizes = tuple(SIZES)
@@ -40,6 +40,7 @@ class Transformer(NeuralModel):
     def network(self) -> CausalTransformer:
         from .network import CausalTransformer
 
+        # torch is imported here only: listing plugins must be fast.
         return CausalTransformer(self.architecture)
 
     def convert(self, network: Any, symbols: Ints, real: NDArray[np.bool_]) -> Arrays:
@@ -66,6 +67,7 @@ class Transformer(NeuralModel):
         return TransformerEngine(derive(self.architecture, learned), device=device)
 
     def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b"") -> Bits:
+        # The memory of a group is freed before the next one.
         groups = [samples[i : i + GROUP] for i in range(0, len(samples), GROUP)]
         lengths = [
             super(Transformer, self).code_lengths(group, context=context)

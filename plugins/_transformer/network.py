@@ -1,4 +1,4 @@
-"""The float network: pre-norm blocks of causal attention and GELU (iGPT, Chen et al. 2020)."""
+"""Float network: pre-norm blocks of causal attention and GELU (iGPT, Chen et al. 2020)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMBEDDING_SCALE = 0.1
 
 
 class CausalTransformer(Network):
-    """Symbols to logits of each given those before it."""
+    """Network from symbols to the logits of each, given those before it."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class CausalTransformer(Network):
         note = note or _ignore
         read = self._started(symbols)[:, :-1]
         *_, last = self._states(read, note)
-        normal = self.norm(last, lambda x: note("norm_last", x))
+        normal = self.norm(last, lambda x: note("norm_last", x))  # (B, T, D)
         logits: Tensor = self.head(normal)  # (B, T, D) -> (B, T, V)
         return logits
 
@@ -52,6 +52,7 @@ class CausalTransformer(Network):
         return cast("Block", self.blocks[index])
 
     def hidden(self, symbols: Tensor) -> dict[str, Tensor]:
+        # The state after the start symbol belongs to no position.
         states = [x[:, 1:] for x in self._states(self._started(symbols), _ignore)]
         layers = {f"layer{layer}": x for layer, x in enumerate(states[1:])}
         return {**layers, "norm": self.norm(states[-1], lambda _: None)}
@@ -68,7 +69,7 @@ class CausalTransformer(Network):
         return scale
 
     def _started(self, symbols: Tensor) -> Tensor:
-        start = torch.full_like(symbols[:, :1], self.architecture.n_symbols)
+        start = torch.full_like(symbols[:, :1], self.architecture.n_symbols)  # (B, 1)
         return torch.cat([start, symbols], dim=1)
 
     def _states(self, read: Tensor, note: Note) -> list[Tensor]:
@@ -79,13 +80,13 @@ class CausalTransformer(Network):
             # The last pixel is read but predicts nothing: it has no position of its own.
             last = self.architecture.n_positions - 1
             states = states + self.position[at.clamp(max=last)]
-        found = [states]
+        stream = [states]
         for layer, block in enumerate(self.blocks):
             note("residual", states)
             states = block(states, lambda name, x, at=layer: note(f"{name}.{at}", x))
-            found.append(states)
+            stream.append(states)
         note("residual", states)
-        return found
+        return stream
 
 
 class Block(nn.Module):
@@ -108,7 +109,7 @@ class Block(nn.Module):
         normal = self.norm_mlp(states, lambda x: note("norm_mlp", x))
         hidden = self.expand(normal)  # (B, T, D) -> (B, T, 4D)
         note("expand", hidden)
-        active = functional.gelu(hidden)
+        active = functional.gelu(hidden)  # (B, T, 4D)
         note("gelu", active)
         changed: Tensor = states + self.contract(active)
         return changed
@@ -119,6 +120,7 @@ class Block(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, H, T, D/H)
         for name, part in (("query", query), ("key", key), ("value", value)):
             note(name, part)
+        # Only a plain causal mask has a fused kernel.
         if self.relative or self.reach < length - 1:
             mask = self.scores_by_distance(length).to(query.dtype)  # (1 or H, T, T)
             read = functional.scaled_dot_product_attention(
@@ -132,7 +134,7 @@ class Block(nn.Module):
         return read.transpose(1, 2).reshape(n, length, width)
 
     def scores_by_distance(self, length: int) -> Tensor:
-        """Return what is added to the scores: biases in reach, else minus infinity."""
+        """Return the summands of scores: biases within reach, minus infinity elsewhere."""
         device = self.qkv.weight.device
         at = torch.arange(length, device=device)
         distance = at[:, None] - at[None]  # (T, T)
@@ -149,7 +151,7 @@ class Block(nn.Module):
 
 
 class Norm(nn.Module):
-    """Layer norm whose normalised value can be seen before gain and bias."""
+    """Layer norm that reports its normalised value before gain and bias."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -165,15 +167,15 @@ class Norm(nn.Module):
 
 
 class Affine(nn.Module):
-    """A matrix (out, in) and a bias."""
+    """Affine map by a matrix (out, in) and a bias."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         self.weight, self.bias = _weight(n_out, n_in), nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = functional.linear(x, self.weight, self.bias)
-        return found
+        outputs: Tensor = functional.linear(x, self.weight, self.bias)
+        return outputs
 
 
 def _weight(*shape: int) -> nn.Parameter:
@@ -181,4 +183,4 @@ def _weight(*shape: int) -> nn.Parameter:
 
 
 def _ignore(name: str, value: Tensor) -> None:
-    """Take no note."""
+    """Ignore an activation outside of calibration."""

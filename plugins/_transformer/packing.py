@@ -1,4 +1,4 @@
-"""The integers as the compiled functions take them: stacked by layer, whole in float32."""
+"""Layout of the integers for the compiled functions: stacked by layer, whole in float32."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from .fused import LANES, Affines, Array, Rings, Tables
 from .integers import LOGIT_LIMIT, I8Affine, Integers
+from .tables import LANES, Affines, Array, Rings, Tables
 
 F4 = np.float32
 
 
 def tables_of(model: Integers) -> Tables:
-    """Return the model as the compiled functions take it."""
+    """Return the tables of the compiled functions."""
     layers, residual = model.layers, [model.residual_limit] * len(model.layers)
     head_width = model.architecture.head_width
     scales = [scale for layer in layers for scale in layer.norm_scales]
     limits = [limit for layer in layers for limit in layer.norm_limits]
     return Tables(
-        embed=_own(model.embed),
-        position=_own(model.position),
+        embed=_contiguous(model.embed),
+        position=_contiguous(model.position),
         qkv=_affines([x.qkv for x in layers], [x.qkv_limit for x in layers]),
         project=_affines([x.project for x in layers], residual),
         expand=_affines([x.expand for x in layers], [_middle(x.gelu) for x in layers]),
@@ -41,6 +41,7 @@ def tables_of(model: Integers) -> Tables:
 
 def _affines(matrices: list[I8Affine], limits: list[Any]) -> Affines:
     shape = len(matrices), len(matrices[0].scale)
+    # One limit for a whole matrix, or one by column.
     columns = [np.broadcast_to(F4(limit), shape[1]) for limit in limits]
     return Affines(
         weight=np.stack([x.weight.T.astype(F4, order="C") for x in matrices]),
@@ -50,7 +51,7 @@ def _affines(matrices: list[I8Affine], limits: list[Any]) -> Affines:
     )
 
 
-def _own(array: Array) -> Array:
+def _contiguous(array: Array) -> Array:
     # One type for numba, wherever an array comes from: in rows, and writable.
     return np.array(array, order="C")
 
@@ -58,10 +59,10 @@ def _own(array: Array) -> Array:
 def _stack(parts: list[Array]) -> Array:
     """Return the parts as one array, zeros behind the shorter last axes."""
     longest = max(part.shape[-1] for part in parts)
-    found = np.zeros((len(parts), *parts[0].shape[:-1], longest), parts[0].dtype)
-    for row, part in zip(found, parts, strict=True):
+    stacked = np.zeros((len(parts), *parts[0].shape[:-1], longest), parts[0].dtype)
+    for row, part in zip(stacked, parts, strict=True):
         row[..., : part.shape[-1]] = part
-    return found
+    return stacked
 
 
 def _middle(gelu: Array) -> int:
@@ -72,5 +73,6 @@ def start_rings(tables: Tables, n: int) -> Rings:
     """Return the memory of n streams that have read nothing."""
     n_layers, n_heads, slots = tables.biases.shape
     width = tables.embed.shape[1] // n_heads
+    # The slots are padded to whole vectors: loops over them need no remainder.
     shape = n_layers, n, n_heads, width, -(-slots // LANES) * LANES
     return Rings(np.zeros(shape, np.int16), np.zeros(shape, np.int16))

@@ -1,4 +1,4 @@
-"""The integer transformer in torch: many streams and many positions at once.
+"""Integer transformer in torch: many streams and many positions at once.
 
 Every tensor holds whole numbers. Sums and matmuls stay where the carrier is exact; all else
 is single elementwise operations, which IEEE 754 rounds alike everywhere.
@@ -22,10 +22,10 @@ PIECE = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What streams have read.
+    """Keys and values of the streams so far.
 
     Attributes:
-        position: how many symbols.
+        position: number of symbols read.
         layers: per layer keys and values of the last n positions, n at most the layer's
             reach, each (B, H, n, D / H).
     """
@@ -49,8 +49,8 @@ class Matrix:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
-    """One layer on the device."""
+class DeviceLayer:
+    """Layer of the model on the device."""
 
     qkv: Matrix
     project: Matrix
@@ -64,10 +64,10 @@ class Block:
 
 
 class Parallel:
-    """The model on one device, with one carrier of the matmuls.
+    """Model on one device, with one carrier of the matmuls.
 
     Args:
-        model: what to compute.
+        model: the integer model.
         device: as torch names it.
         carrier: float32, float64 or int64; all give the same.
     """
@@ -96,17 +96,18 @@ class Parallel:
         self, memory: Memory, symbols: NDArray[np.int64]
     ) -> tuple[Memory, Tensor]:
         """Read symbols (B, C), START as V; return whole logits (B, C, V)."""
-        found, first = [], 0
+        parts, first = [], 0
         while first < symbols.shape[1]:
+            # A piece ends with its image: the next one starts with an empty memory.
             n = self.model.architecture.piece(memory.position, PIECE)
             if self.model.architecture.restarts_at(memory.position):
                 empty = self.start(len(symbols))
                 memory = replace(empty, position=memory.position)
             piece = symbols[:, first : first + n]
             memory, logits = self._read(memory, piece)
-            found.append(logits)
+            parts.append(logits)
             first += n
-        return memory, torch.cat(found, dim=1)
+        return memory, torch.cat(parts, dim=1)
 
     @torch.inference_mode()
     def _read(
@@ -118,9 +119,9 @@ class Parallel:
             first = memory.position % len(self.position)
             states = states + self.position[first : first + tokens.shape[1]]
         layers = []
-        for index, known in enumerate(memory.layers):
-            states, remembered = self._through(index, states, known)
-            layers.append(remembered)
+        for index, memory_of_layer in enumerate(memory.layers):
+            states, new_memory = self._through(index, states, memory_of_layer)
+            layers.append(new_memory)
         model = self.model
         normal = self._norm(states, model.head_norm_scale, model.head_norm_limit)
         logits = self._affine(normal, self.head, LOGIT_LIMIT)  # (B, C, D) -> (B, C, V)
@@ -128,31 +129,32 @@ class Parallel:
         return Memory(position=position, layers=tuple(layers)), logits
 
     def _through(
-        self, index: int, states: Tensor, known: tuple[Tensor, Tensor]
+        self, index: int, states: Tensor, memory: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         layer, block = self.model.layers[index], self.blocks[index]
         normal = self._norm(states, layer.norm_scales[0], layer.norm_limits[0])
+        # (B, C, D) -> (B, C, 3D)
         qkv = self._affine(normal, block.qkv, block.qkv_limit)
-        read, remembered = self._attend(index, qkv, known)
+        read, new_memory = self._attend(index, qkv, memory)
         states = self._add(states, matmul(read, block.project.weight), block.project)
         normal = self._norm(states, layer.norm_scales[1], layer.norm_limits[1])
         middle = len(layer.gelu) // 2
         inputs = self._affine(normal, block.expand, middle)  # (B, C, D) -> (B, C, 4D)
-        active = lookup(block.gelu, inputs.add_(middle))
+        active = lookup(block.gelu, inputs.add_(middle))  # (B, C, 4D)
         states = self._add(
             states, matmul(active, block.contract.weight), block.contract
         )
-        return states, remembered
+        return states, new_memory
 
     def _attend(
-        self, index: int, qkv: Tensor, known: tuple[Tensor, Tensor]
+        self, index: int, qkv: Tensor, memory: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         layer, block = self.model.layers[index], self.blocks[index]
         n, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
         parts = qkv.view(n, length, 3, self.model.architecture.n_heads, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, H, C, D/H)
-        keys = torch.cat([known[0], key], dim=2)  # (B, H, n + C, D/H)
-        values = torch.cat([known[1], value], dim=2)
+        keys = torch.cat([memory[0], key], dim=2)  # (B, H, n + C, D/H)
+        values = torch.cat([memory[1], value], dim=2)
         scores = matmul(query, keys.transpose(-1, -2).to(self.carrier))
         scores += _by_distance(block.biases, length, keys.shape[2])  # (B, H, C, n + C)
         below = scores.amax(-1, keepdim=True).sub(scores).mul_(block.score_scale)
@@ -165,12 +167,12 @@ class Parallel:
         read = sums.mul_(block.read_scale).round_()
         read.clamp_(-layer.read_limit, layer.read_limit)
         forgotten = max(0, keys.shape[2] - layer.reach)
-        remembered = keys[:, :, forgotten:], values[:, :, forgotten:]
-        return read.transpose(1, 2).reshape(n, length, width), remembered
+        new_memory = keys[:, :, forgotten:], values[:, :, forgotten:]
+        return read.transpose(1, 2).reshape(n, length, width), new_memory
 
     def _norm(self, states: Tensor, scale: float, limit: int) -> Tensor:
         total = states.sum(-1, keepdim=True, dtype=torch.float64)
-        mean = (total * (1.0 / states.shape[-1])).round_()
+        mean = (total * (1.0 / states.shape[-1])).round_()  # (B, C, 1)
         centred = states - mean.to(torch.float32)  # whole
         wide = centred.double()
         squares = (wide * wide).sum(-1, keepdim=True).mul_(NORM_SHIFT)
@@ -187,8 +189,8 @@ class Parallel:
         sums.mul_(matrix.scale).add_(matrix.shift).round_()
         return sums.add_(states).clamp_(-limit, limit)
 
-    def _block(self, layer: Layer) -> Block:
-        return Block(
+    def _block(self, layer: Layer) -> DeviceLayer:
+        return DeviceLayer(
             qkv=self._matrix(layer.qkv),
             project=self._matrix(layer.project),
             expand=self._matrix(layer.expand),
@@ -222,10 +224,11 @@ def _whole_root(squares: Tensor) -> Tensor:
 
 
 def _by_distance(biases: Tensor, length: int, n_keys: int) -> Tensor:
-    """Return what scores gain, (H, C, n_keys); minus infinity out of reach or in future."""
+    """Return the biases of scores, (H, C, n_keys); minus infinity out of reach or later."""
     reach = biases.shape[1] - 1
-    own = torch.arange(n_keys - length, n_keys, device=biases.device)
-    distance = own[:, None] - torch.arange(n_keys, device=biases.device)
+    positions = torch.arange(n_keys - length, n_keys, device=biases.device)
+    # (C, 1) - (n_keys,) -> (C, n_keys)
+    distance = positions[:, None] - torch.arange(n_keys, device=biases.device)
     outside = (distance < 0) | (distance > reach)
-    gained = biases[:, distance.clamp(0, reach)]
-    return gained.masked_fill(outside, float("-inf"))
+    summands = biases[:, distance.clamp(0, reach)]
+    return summands.masked_fill(outside, float("-inf"))

@@ -1,7 +1,7 @@
 """Next-pixel transformer (image GPT: Chen et al. 2020, "Generative Pretraining from Pixels").
 
-Raster order, learned positions, pre-norm blocks. Two interventions of its authors' kind:
-how many previous pixels a prediction may see, and a fixed shuffle of the pixels.
+Raster order, learned positions, pre-norm blocks. Two interventions in the spirit of its
+authors: a limit of the previous pixels a prediction sees, and a fixed shuffle of the pixels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from harness import Arrays, Bits, NotApplicableError, SpecError, Watch
 
 from .._torch.batches import Ints, philox
-from .._torch.model import PixelModel, Running
+from .._torch.model import Running
+from .._torch.pixels import PixelModel
 from .._torch.recipe import Recipe
 from .architecture import SIZES, Architecture, spread
 from .model import Transformer
@@ -24,10 +25,10 @@ from .model import Transformer
 
 @dataclass(frozen=True, kw_only=True)
 class PixelTransformer(PixelModel, Transformer):
-    """An image GPT that codes exactly.
+    """Image GPT that codes exactly.
 
     Attributes:
-        context: how many previous pixels a prediction sees; None is all.
+        context: number of previous pixels that a prediction sees; None is all.
         shuffle_seed: of a fixed order in which the pixels of every image are read and
             coded; None is raster order.
     """
@@ -48,13 +49,14 @@ class PixelTransformer(PixelModel, Transformer):
 
     @property
     def window(self) -> int:
-        """Bytes of context that can help: at most what there is of the same image."""
+        """Largest useful context in bytes: the earlier part of the same image."""
         return min(self.architecture.receptive_field, self.training_window)
 
     @property
     def architecture(self) -> Architecture:
         width, n_layers, n_heads = SIZES[self.size]
         n_pixels = self.training_window
+        # A limit of a whole image is none: the layers then attend without a mask.
         whole = self.context is None or self.context >= n_pixels
         return Architecture(
             n_symbols=self.alphabet,
@@ -95,19 +97,21 @@ class PixelTransformer(PixelModel, Transformer):
         return super().code_lengths(self.arrange(samples), context=context)
 
     def hidden_states(self, batch: Sequence[bytes]) -> dict[str, NDArray[np.float32]]:
-        """Return the states at the pixels' original places, which pooling goes by."""
-        found = super().hidden_states(self.arrange(batch))
+        """Return the states at the pixels' original places, by which probes pool."""
+        layers = super().hidden_states(self.arrange(batch))
         if self.shuffle_seed is None:
-            return found
+            return layers
+        # The batch is padded; only whole images can be put back in order.
         length = max(map(len, batch), default=0)
         if any(len(sample) != length for sample in batch) or length % len(self._order):
             raise NotApplicableError(
                 f"shuffled pixels have no place in an image of {length} bytes; "
                 f"give whole images of {len(self._order)}"
             )
+        # Places of each image, image by image.
         whole = np.arange(0, length, len(self._order))[:, None]
         places = (whole + np.argsort(self._order)).reshape(-1)
-        return {name: states[:, places] for name, states in found.items()}
+        return {name: states[:, places] for name, states in layers.items()}
 
     def sample(
         self, prefixes: Sequence[bytes], length: int, rng: np.random.Generator
@@ -129,12 +133,14 @@ class PixelTransformer(PixelModel, Transformer):
     def _reordered(self, samples: Sequence[bytes], order: Ints) -> list[bytes]:
         if self.shuffle_seed is None:
             return list(samples)
-        found = []
+        reordered = []
         for sample in samples:
+            # The incomplete image at the end has no order of its own.
             n_whole = len(sample) // len(order) * len(order)
             images = np.frombuffer(sample[:n_whole], np.uint8).reshape(-1, len(order))
-            found.append(images[:, order].tobytes() + sample[n_whole:])
-        return found
+            reordered.append(images[:, order].tobytes() + sample[n_whole:])
+        return reordered
 
     def _reach(self, context: bytes) -> bytes:
+        # Only the pixels of the image that is not complete yet matter.
         return context[len(context) // self.training_window * self.training_window :]

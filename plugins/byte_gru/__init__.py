@@ -13,16 +13,17 @@ from .._torch.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class ByteGRU(Recurrent):
-    """A layer of gated recurrent units that codes exactly.
+    """Layer of gated recurrent units that codes exactly.
 
     Attributes:
-        taps: how many of the last bytes a step is given at once.
+        taps: number of last bytes that a step reads at once.
     """
 
     name = "byte_gru"
     family = "byte GRU"
     recipe = Recipe(learning_rate=1e-2, warm_up=50, batch=16, window=128)
 
+    # Byte models need more than the default size of pixel models.
     size: str = "100k"
     taps: int = 3
 
@@ -37,6 +38,7 @@ class ByteGRU(Recurrent):
             n_symbols=self.alphabet,
             widths=SIZES[self.size],
             cell="gru",
+            # The last bytes, the nearest first.
             distances=tuple(range(1, self.taps + 1)),
         )
 

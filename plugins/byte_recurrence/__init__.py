@@ -18,17 +18,18 @@ from .._torch.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class ByteRecurrence(Recurrent):
-    """A gated linear recurrence that codes exactly.
+    """Gated linear recurrence that codes exactly.
 
     Attributes:
-        layers: of cells; each above the first adds three matrices.
-        taps: how many of the last bytes the first layer is given at once.
+        layers: number of layers of cells; each above the first adds three matrices.
+        taps: number of last bytes that the first layer reads at once.
     """
 
     name = "byte_recurrence"
     family = "gated linear recurrence"
     recipe = Recipe(learning_rate=1.5e-2, warm_up=50, batch=16, window=256)
 
+    # Byte models need more than the default size of pixel models.
     size: str = "100k"
     layers: int = 2
     taps: int = 3
@@ -47,6 +48,7 @@ class ByteRecurrence(Recurrent):
             n_symbols=self.alphabet,
             widths=SIZES[self.size],
             cell="linear",
+            # The last bytes, the nearest first.
             distances=tuple(range(1, self.taps + 1)),
             n_layers=self.layers,
         )

@@ -17,10 +17,10 @@ from .._transformer.model import Transformer
 
 @dataclass(frozen=True, kw_only=True)
 class ByteTransformer(Transformer):
-    """A small language model over bytes that codes exactly.
+    """Small language model over bytes that codes exactly.
 
     Attributes:
-        attention: how many bytes before its own a position attends to, in every layer.
+        attention: number of earlier bytes a position attends to, in every layer.
     """
 
     name = "byte_transformer"
@@ -46,10 +46,12 @@ class ByteTransformer(Transformer):
             n_symbols=self.alphabet,
             width=width,
             n_heads=n_heads,
+            # The same window in every layer; the receptive field is their sum.
             reaches=(self.attention,) * n_layers,
         )
 
     def _reach(self, context: bytes) -> bytes:
+        # Earlier bytes cannot reach a prediction.
         return context[-self.window :]
 
 

@@ -4,8 +4,8 @@ From the uniform distribution up to the longest context seen, an order with N sy
 T kinds gives T / (N + T) to the order below and count / (N + T) to each of its own. All
 in integers of 24 bits, so that every machine gets the same frequencies.
 
-What was fitted is frozen in a base (`counting`); what the streams have seen of their own
-lies in an overlay (`streams`) that holds only the counts to be added to it.
+Fitted counts are frozen in a base (`counting`); counts of the streams themselves are in an
+overlay (`streams`), to be added to those of the base.
 """
 
 from collections.abc import Iterator, Sequence
@@ -65,6 +65,7 @@ class ContextModel(Stepwise):
         keys, counts, tail = self._counted
         joined = b"".join(corpus)
         for start in range(0, len(joined), FIT_BYTES):
+            # Pieces bound the memory of the sorted n-grams.
             piece = joined[start : start + FIT_BYTES]
             keys, counts = merge(keys, counts, *count_ngrams(piece, tail, self.order))
             tail = last(tail + piece, self.order)
@@ -103,10 +104,11 @@ class ContextModel(Stepwise):
         for i, sample in enumerate(samples):
             state.restart()
             for symbols in _pieces(sample):
-                chosen = np.empty(len(symbols), np.int64)
+                frequencies = np.empty(len(symbols), np.int64)
                 state.reserve(len(symbols))
-                code_chosen(chosen, symbols, self.order, state.tables)
-                lengths[i] += (FREQUENCY_BITS - np.log2(chosen)).sum()
+                code_chosen(frequencies, symbols, self.order, state.tables)
+                # Only the frequency of the symbol itself is needed: no rows of 256 are kept.
+                lengths[i] += (FREQUENCY_BITS - np.log2(frequencies)).sum()
         return lengths
 
     @cached_property
@@ -138,6 +140,7 @@ def _chunks(ordered: Sequence[bytes]) -> Iterator[tuple[Ints, Ints]]:
         return
     steps: list[Ints] = []
     for step in steps_of(ordered):
+        # Whole steps only: streams of a block advance together.
         if steps and sum(map(len, steps)) + len(step) > CHUNK_ROWS:
             yield (
                 np.concatenate(steps),

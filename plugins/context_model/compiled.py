@@ -1,4 +1,4 @@
-"""The compiled half of the context model: look up, mix, count.
+"""Compiled half of the context model: look up, mix, count.
 
 All of it is in one file because numba's cache of a function is renewed when its own file
 changes, not when the file of a function it calls does.
@@ -31,8 +31,15 @@ def _compiled(function: Function) -> Function:
     return cast("Function", numba.njit(cache=True)(function))
 
 
-@_compiled
+def _inlined(function: Function) -> Function:
+    # A call would pass the arrays of both tables, and keep loops from being optimised.
+    inlining: Any = numba.njit(cache=True, forceinline=True)
+    return cast("Function", inlining(function))
+
+
+@_inlined
 def _slot_of(key: int, stream: int, mask: int) -> int:
+    # Multiply and shift: neighbouring keys must not share runs of slots.
     mixed = (key + stream * 0x3C6EF372FE94F82B) * HASH_FACTOR
     return (mixed ^ (mixed >> 29) ^ (mixed >> 43)) & mask
 
@@ -64,7 +71,7 @@ def clear_slots(slots: NDArray[np.int32], nodes: Ints, n: int) -> None:
         slots[slot] = -1
 
 
-@_compiled
+@_inlined
 def _find_base(base: Tables, key: int) -> int:
     """Return the row of a context in the base, or -1."""
     slots, contexts = base[0], base[1]
@@ -77,7 +84,7 @@ def _find_base(base: Tables, key: int) -> int:
     return -1
 
 
-@_compiled
+@_inlined
 def _find_slot(overlay: Tables, key: int, stream: int) -> int:
     """Return the slot where the node of a context is, or would be."""
     slots, nodes = overlay[0], overlay[1]
@@ -91,12 +98,12 @@ def _find_slot(overlay: Tables, key: int, stream: int) -> int:
     return slot
 
 
-@_compiled
+@_inlined
 def _context_key(history: int, order: int) -> int:
     return (order << CONTEXT_BITS) | (history & ((1 << (8 * order)) - 1))
 
 
-@_compiled
+@_inlined
 def _mix(
     row: Ints,
     order: int,
@@ -125,6 +132,7 @@ def _mix(
         if n == 0:
             # A longer context cannot have been seen where a shorter one was not.
             break
+        # Witten-Bell: T / (N + T) goes to the order below.
         alpha = (t << FREQUENCY_BITS) // (n + t)
         unit = (TOTAL_FREQUENCY - alpha) // n
         _scale(row, alpha)
@@ -135,7 +143,7 @@ def _mix(
             row[np.uint8(entries[i])] += (entries[i] >> 8) * unit
 
 
-@_compiled
+@_inlined
 def _scale(row: Ints, factor: int) -> None:
     """Multiply by factor / 2**24, rounding down."""
     # Products of 32-bit numbers are several times faster than those of 64-bit ones.
@@ -145,7 +153,7 @@ def _scale(row: Ints, factor: int) -> None:
         row[s] = np.int64(product >> np.uint64(FREQUENCY_BITS))
 
 
-@_compiled
+@_inlined
 def _settle(row: Ints) -> None:
     """Make every frequency at least 1 and their sum 2**24."""
     _scale(row, TOTAL_FREQUENCY - N_SYMBOLS)
@@ -155,12 +163,13 @@ def _settle(row: Ints) -> None:
         top = max(top, row[s])
         row[s] += 1
     best = 0
+    # The remainder of the roundings goes to the first of the likeliest.
     while row[best] <= top:
         best += 1
     row[best] += TOTAL_FREQUENCY - total
 
 
-@_compiled
+@_inlined
 def _holds(base: Tables, frozen: int, symbol: int) -> bool:
     """Tell whether the base has seen the symbol in this context."""
     if frozen < 0:
@@ -176,7 +185,7 @@ def _holds(base: Tables, frozen: int, symbol: int) -> bool:
     return bool(low < bounds[frozen + 1] and symbols[low] == symbol)
 
 
-@_compiled
+@_inlined
 def _count(base: Tables, overlay: Tables, key: int, stream: int, symbol: int) -> None:
     """Add one to the count of a symbol in one context of a stream."""
     slots, nodes, entries, sizes = overlay
@@ -203,7 +212,7 @@ def _count(base: Tables, overlay: Tables, key: int, stream: int, symbol: int) ->
     _append(overlay, node, (1 << 8) | symbol)
 
 
-@_compiled
+@_inlined
 def _append(overlay: Tables, node: int, entry: int) -> None:
     """Add an entry (count << 8 | symbol) to a node; a full block moves to twice the room."""
     _, nodes, entries, sizes = overlay
@@ -219,7 +228,7 @@ def _append(overlay: Tables, node: int, entry: int) -> None:
     sizes[1] += 1
 
 
-@_compiled
+@_inlined
 def _see(
     symbol: int,
     order: int,
@@ -228,6 +237,7 @@ def _see(
 ) -> None:
     """Count a symbol in the contexts of all orders, and move the stream past it."""
     history, n_seen, base, overlay = tables
+    # A context longer than the stream does not exist yet.
     for o in range(min(order, n_seen[stream]) + 1):
         _count(base, overlay, _context_key(history[stream], o), stream, symbol)
     history[stream] = ((history[stream] << 8) | symbol) & ((1 << CONTEXT_BITS) - 1)

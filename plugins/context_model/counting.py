@@ -1,4 +1,4 @@
-"""What was fitted: counts of n-grams as sorted keys, and the base that is read from them."""
+"""Counts of n-grams as sorted keys, and the frozen base made of them."""
 
 import numpy as np
 
@@ -20,8 +20,8 @@ def count_ngrams(data: bytes, tail: bytes, order: int) -> tuple[Ints, Ints]:
             # gram[i] packs the o + 1 symbols that start at i.
             gram = (gram[:-1] << 8) | text[o:]
         ends_in_data = gram[max(len(tail) - o, 0) :]
-        found, times = np.unique(ends_in_data, return_counts=True)
-        keys.append(found | (o << (CONTEXT_BITS + 8)))
+        grams, times = np.unique(ends_in_data, return_counts=True)
+        keys.append(grams | (o << (CONTEXT_BITS + 8)))
         counts.append(times)
     return np.concatenate(keys), np.concatenate(counts).astype(np.int64)
 
@@ -31,6 +31,7 @@ def merge(keys: Ints, counts: Ints, more: Ints, times: Ints) -> tuple[Ints, Ints
     both = np.concatenate([keys, more])
     if not len(keys) or not len(both):
         return both, np.concatenate([counts, times])
+    # Stable, so that equal keys are adjacent and summed.
     order = np.argsort(both, kind="stable")
     both, summands = both[order], np.concatenate([counts, times])[order]
     first = np.flatnonzero(np.diff(both, prepend=-1))
@@ -42,6 +43,7 @@ def build_base(keys: Ints, counts: Ints) -> Tables:
     contexts, starts = np.unique(keys >> 8, return_index=True)
     totals = np.add.reduceat(counts, starts) if len(starts) else starts
     bounds = np.append(starts, len(keys)).astype(np.int64)
+    # At most half full, so that searches stay short.
     slots = np.full(2 << (len(contexts)).bit_length(), -1, np.int32)
     fill_slots(slots, contexts.reshape(-1, 1), len(contexts))
     symbols = (keys & 0xFF).astype(np.uint8)

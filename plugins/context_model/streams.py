@@ -1,4 +1,4 @@
-"""What running streams have seen of their own, on top of what was fitted."""
+"""Overlay of the counts of running streams on top of the fitted base."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .compiled import Streamed, Tables, clear_slots, fill_slots
 
 
 class Streams:
-    """What n streams have seen: their last bytes, and counts on top of the base.
+    """State of n streams: their last bytes, and counts on top of the base.
 
     Changed in place by each step.
     """

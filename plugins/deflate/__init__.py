@@ -18,7 +18,7 @@ CONTAINER_BYTES = 18
 
 @dataclass(frozen=True, kw_only=True)
 class Gzip(Codec):
-    """What `gzip -9` writes, without a file name; it cannot be conditioned."""
+    """Output of `gzip -9`, without a file name; it cannot be conditioned."""
 
     name = "gzip"
     family = "LZ77 + Huffman"
@@ -34,19 +34,21 @@ class Gzip(Codec):
         return WINDOW_BYTES
 
     def pack(self, data: bytes) -> bytes:
+        # Without a time, so that equal data have equal codes.
         return gzip.compress(data, self.level, mtime=0)
 
     def unpack(self, code: bytes, length: int) -> bytes:  # noqa: ARG002  (the container knows)
         return gzip.decompress(code)
 
     def pair_code_lengths(self, xs: Sequence[bytes], ys: Sequence[bytes]) -> Bits:
+        # The container's size is constant: only the raw stream depends on the data.
         n_bytes = CONTAINER_BYTES + pair_lengths(xs, ys, self.level)
         return BITS_PER_BYTE * n_bytes.astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deflate(Codec):
-    """Raw deflate; its native dictionary is the last 32 KiB known."""
+    """Raw deflate; its native dictionary is the last 32 KiB of the prefix."""
 
     name = "deflate"
     family = "LZ77 + Huffman"
@@ -85,6 +87,7 @@ class Deflate(Codec):
         return BITS_PER_BYTE * np.array(n_bytes, dtype=np.float64)
 
     def pair_code_lengths(self, xs: Sequence[bytes], ys: Sequence[bytes]) -> Bits:
+        # The engine has no dictionary; only plain pairs take its route.
         if self.prefix():
             return super().pair_code_lengths(xs, ys)
         return BITS_PER_BYTE * pair_lengths(xs, ys, self.level).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The exact length of a deflate stream, without its bits (compiled).
+"""Exact length of a deflate stream, without its bits (compiled).
 
 Follows zlib by Gailly and Adler: the lazy parse of `deflate_slow` and `longest_match` in
 deflate.c, the Huffman codes of `build_tree`, `gen_bitlen` and `scan_tree` in trees.c, the
@@ -9,40 +9,21 @@ what follows x. All that is compiled lies in one file, as numba does not see a c
 another. Nothing allocates: without reference counting this is almost twice as fast.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 
 from . import tables as t
+from .compiling import cached, compiled, inlined
 from .tables import Bytes, Ints, Parse, Settings, Span, Text, Tree, Workspace
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-_njit: Any = numba.njit
-
-
-def _compiled(function: Function) -> Function:
-    return cast("Function", _njit(_nrt=False)(function))
-
-
-def _inlined(function: Function) -> Function:
-    return cast("Function", _njit(forceinline=True, _nrt=False)(function))
-
-
-def _cached(function: Function) -> Function:
-    return cast("Function", _njit(nogil=True, cache=True, _nrt=False)(function))
-
-
-@_inlined
+@inlined
 def _copy(source: Ints, target: Ints) -> None:
     # A slice would drag numpy's broadcasting into the compilation.
     for i in range(len(source)):
         target[i] = source[i]
 
 
-@_inlined
+@inlined
 def _hash(text: Text, at: int) -> int:
     """Return zlib's rolling hash of three bytes (15 bits, shifted by 5)."""
     word = text.words[np.uint64(at)]
@@ -50,7 +31,7 @@ def _hash(text: Text, at: int) -> int:
     return mixed & t.HASH_MASK
 
 
-@_inlined
+@inlined
 def _insert(text: Text, at: int) -> int:
     """Enter a position into its chain; return the latest one before it (0 is none)."""
     # An unsigned index saves the test for a negative one.
@@ -61,7 +42,7 @@ def _insert(text: Text, at: int) -> int:
     return latest
 
 
-@_inlined
+@inlined
 def _n_equal(difference: int) -> int:
     """Return how many bytes, lowest first, are 0 in a word that is not."""
     n = 0
@@ -72,7 +53,7 @@ def _n_equal(difference: int) -> int:
     return n + 1 if difference & 0xFF == 0 else n
 
 
-@_inlined
+@inlined
 def _n_shared(words: Ints, a: int, b: int, limit: int) -> int:
     """Return how many bytes from a and from b are the same, at most `limit`."""
     for i in range(0, limit, t.WORD_BYTES):
@@ -82,7 +63,7 @@ def _n_shared(words: Ints, a: int, b: int, limit: int) -> int:
     return limit
 
 
-@_inlined
+@inlined
 def _must_have(words: Ints, start: int, best: int) -> tuple[int, int, int]:
     """Return offset, word and mask of bytes that a match longer than `best` has in common."""
     offset = max(best + 1 - t.WORD_BYTES, 0)
@@ -90,7 +71,7 @@ def _must_have(words: Ints, start: int, best: int) -> tuple[int, int, int]:
     return offset, words[np.uint64(start + offset)], mask
 
 
-@_inlined
+@inlined
 def _longest_match(
     text: Text, ahead: int, last: Parse, settings: Settings
 ) -> tuple[int, int]:
@@ -102,6 +83,7 @@ def _longest_match(
     best, match, chain = last.length, last.match, settings.chain
     if best >= ahead:
         return ahead, match
+    # As zlib: a good match already shortens the search for a better one.
     if best >= settings.good:
         chain >>= 2
     limit, nice = min(ahead, t.MAX_MATCH), min(ahead, settings.nice)
@@ -110,6 +92,7 @@ def _longest_match(
     while candidate > 0 and chain > 0:
         if (words[np.uint64(candidate + offset)] ^ word) & mask == 0:
             length = _n_shared(words, start, candidate, limit)
+            # Strictly longer: of equal matches zlib keeps the nearest.
             if length > best:
                 best, match = length, candidate
                 if length >= nice:
@@ -120,7 +103,7 @@ def _longest_match(
     return best, match
 
 
-@_inlined
+@inlined
 def _take_match(work: Workspace, n: int, last: Parse) -> Parse:
     """Count the last match and enter the positions it covers."""
     length_symbol = t.LENGTH_SYMBOL[np.uint64(last.length - t.MIN_MATCH)]
@@ -133,9 +116,9 @@ def _take_match(work: Workspace, n: int, last: Parse) -> Parse:
     return Parse(end, False, t.MIN_MATCH - 1, last.match, last.n_symbols + 1)
 
 
-@_compiled
+@compiled
 def _parse(work: Workspace, span: Span, parse: Parse, settings: Settings) -> Parse:
-    """Go on parsing to the end (`deflate_slow`), counting symbols.
+    """Continue the parse to the end (`deflate_slow`), counting symbols.
 
     An open span stops, with nothing of it counted or entered, before a decision that the
     bytes to follow could change.
@@ -164,7 +147,7 @@ def _parse(work: Workspace, span: Span, parse: Parse, settings: Settings) -> Par
     return parse
 
 
-@_inlined
+@inlined
 def _sink(heap: Ints, size: int, slot: int) -> None:
     """Move a node down to where both its sons are larger (`pqdownheap`).
 
@@ -184,7 +167,7 @@ def _sink(heap: Ints, size: int, slot: int) -> None:
     heap[np.uint64(slot)] = entry
 
 
-@_inlined
+@inlined
 def _fill_heap(tree: Tree) -> tuple[int, int, int]:
     """Enter the symbols that occur, two at least; return heap size, last symbol, n forced."""
     counts, heap = tree.counts, tree.heap
@@ -207,7 +190,7 @@ def _fill_heap(tree: Tree) -> tuple[int, int, int]:
     return size, last, n_forced
 
 
-@_inlined
+@inlined
 def _merge(tree: Tree, size: int) -> int:
     """Join the two rarest nodes until one is left; return how many nodes `order` holds."""
     heap, order, parents = tree.heap, tree.order, tree.parents
@@ -229,7 +212,7 @@ def _merge(tree: Tree, size: int) -> int:
     return n_ordered + 1
 
 
-@_inlined
+@inlined
 def _assign_bits(tree: Tree, n_ordered: int, per_length: Ints) -> int:
     """Set the code lengths, cut to the longest allowed; return the bits of all codes."""
     order, bits, total, n_over = tree.order, tree.bits, 0, 0
@@ -248,7 +231,7 @@ def _assign_bits(tree: Tree, n_ordered: int, per_length: Ints) -> int:
     return total + _shorten(tree, n_over, per_length) if n_over > 0 else total
 
 
-@_compiled
+@compiled
 def _shorten(tree: Tree, n_over: int, per_length: Ints) -> int:
     """Give codes that were cut a place of their own (`gen_bitlen`); return the bits added."""
     longest = tree.longest
@@ -262,18 +245,18 @@ def _shorten(tree: Tree, n_over: int, per_length: Ints) -> int:
         n_over -= 2
     added, i = 0, 0
     for length in range(longest, 0, -1):
-        left = per_length[length]
-        while left > 0:
+        n_codes = per_length[length]
+        while n_codes > 0:
             node = tree.order[i]
             i += 1
             if node < tree.n_symbols:
                 added += (length - tree.bits[node]) * tree.counts[node]
                 tree.bits[node] = length
-                left -= 1
+                n_codes -= 1
     return added
 
 
-@_compiled
+@compiled
 def _build(tree: Tree, per_length: Ints) -> tuple[int, int]:
     """Make the code of a tree's counts (`build_tree`); return its last symbol, all bits."""
     size, last, n_forced = _fill_heap(tree)
@@ -282,7 +265,7 @@ def _build(tree: Tree, per_length: Ints) -> tuple[int, int]:
     return last, _assign_bits(tree, n_ordered, per_length) - n_forced
 
 
-@_compiled
+@compiled
 def _count_lengths(bits: Ints, last: int, counts: Ints) -> None:
     """Count the symbols that send the code lengths 0 .. last (`scan_tree`)."""
     before, run, most, least, following = -1, 0, 0, 0, bits[0]
@@ -297,6 +280,7 @@ def _count_lengths(bits: Ints, last: int, counts: Ints) -> None:
             continue
         if run < least:
             counts[current] += run
+        # A run of equal lengths: the length itself once, then a repeat symbol.
         elif current != 0:
             counts[current] += current != before
             counts[t.REPEAT] += 1
@@ -305,7 +289,7 @@ def _count_lengths(bits: Ints, last: int, counts: Ints) -> None:
         run, before = 0, current
 
 
-@_inlined
+@inlined
 def _header_bits(work: Workspace, last: int, last_distance: int) -> int:
     """Return the bits that send the two codes (`build_bl_tree`)."""
     counts = work.lengths.counts
@@ -321,12 +305,13 @@ def _header_bits(work: Workspace, last: int, last_distance: int) -> int:
     return total + 3 * n_sent + 5 + 5 + 4
 
 
-@_inlined
+@inlined
 def _block_bytes(work: Workspace, end: Parse) -> int:
     """Return the bytes of one last block: the best of three (`_tr_flush_block`)."""
     literals, distances, n = work.literals.counts, work.distances.counts, end.at
     if end.pending:
         literals[work.text.words[n - 1] & 0xFF] += 1
+    # Every block ends with this symbol, also a block of nothing.
     literals[t.END_OF_BLOCK] = 1
     extra, static = 0, 0
     for symbol in range(t.N_LITERALS):
@@ -339,10 +324,11 @@ def _block_bytes(work: Workspace, end: Parse) -> int:
     last_distance, distance_bits = _build(work.distances, work.per_length)
     dynamic = literal_bits + distance_bits + _header_bits(work, last, last_distance)
     coded = (min(dynamic, static) + extra + 3 + 7) >> 3
+    # `_tr_flush_block` compares the stored block without its 3 bits of header.
     return n + 5 if n + 4 <= coded else coded
 
 
-@_inlined
+@inlined
 def _write(words: Ints, start: int, data: Bytes) -> None:
     """Put data at `start`, as the end of the text."""
     word = 0
@@ -354,14 +340,15 @@ def _write(words: Ints, start: int, data: Bytes) -> None:
         words[np.uint64(at)] = word
 
 
-@_inlined
+@inlined
 def _forget(text: Text, start: int, n: int) -> None:
     """Take the positions from `start` on out of the hash chains of n bytes."""
+    # Latest first: each head falls back to the position before.
     for at in range(n - t.MIN_MATCH, start - 1, -1):
         text.head[np.uint64(_hash(text, at))] = text.before[np.uint64(at)]
 
 
-@_cached
+@cached
 def row_lengths(
     x: Bytes, ys: tuple[Bytes, Ints], settings: Settings, work: Workspace, out: Ints
 ) -> None:
@@ -377,12 +364,14 @@ def row_lengths(
             would come in.
     """
     (joined, bounds), n_x = ys, len(x)
+    # A longer text would make zlib's window slide.
     if n_x > t.MAX_BYTES:
         return
     _copy(work.literals.zeros, work.literals.counts)
     _copy(work.distances.zeros, work.distances.counts)
     _write(work.text.words, 0, x)
     start = Parse(0, False, t.MIN_MATCH - 1, 0, 0)
+    # The common part of all parses: what follows x cannot change it.
     shared = _parse(work, Span(n_x, True), start, settings)
     _copy(work.literals.counts, work.literals.saved)
     _copy(work.distances.counts, work.distances.saved)

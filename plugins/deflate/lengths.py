@@ -1,4 +1,4 @@
-"""Bytes of the raw deflate stream of every x + y: by the engine where it is zlib's equal.
+"""Lengths of the raw deflate streams of all x + y, by an engine that equals zlib.
 
 The engine is checked against the zlib at run time once in a process. Another build of zlib
 (zlib-ng, Cloudflare's, ...) parses differently; then zlib itself is asked for every pair.
@@ -24,19 +24,20 @@ def pair_lengths(xs: Sequence[bytes], ys: Sequence[bytes], level: int) -> Ints:
         return by_zlib(xs, ys, level)
     lengths = by_engine(xs, ys, level)
     for row, x in zip(lengths, xs, strict=True):
+        # Pairs beyond the window or the first block are left to zlib.
         beyond = np.flatnonzero(row == TOO_LONG)
         row[beyond] = by_zlib([x], [ys[int(j)] for j in beyond], level)[0]
     return lengths
 
 
 def by_zlib(xs: Sequence[bytes], ys: Sequence[bytes], level: int) -> Ints:
-    """Return the same from zlib."""
+    """Return the lengths that zlib gives."""
     rows = [[len(zlib.compress(x + y, level, RAW)) for y in ys] for x in xs]
     return np.array(rows, np.int64).reshape(len(xs), len(ys))
 
 
 def by_engine(xs: Sequence[bytes], ys: Sequence[bytes], level: int) -> Ints:
-    """Return the same from the engine, with TOO_LONG where it cannot say."""
+    """Return the lengths by the engine, TOO_LONG where it has none."""
     # Loaded when first needed: numba takes a while, and only pairs need it.
     from .engine import row_lengths
 
@@ -52,7 +53,7 @@ def by_engine(xs: Sequence[bytes], ys: Sequence[bytes], level: int) -> Ints:
 
 @cache
 def is_exact(level: int) -> bool:
-    """Tell whether the engine has this level and gives the lengths of the zlib at run time."""
+    """Return True if the engine gives the lengths of the zlib at run time at this level."""
     plain = PLAIN_VERSION.fullmatch(zlib.ZLIB_RUNTIME_VERSION)
     if not plain or level not in SETTINGS:
         return False

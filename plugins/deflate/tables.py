@@ -31,8 +31,10 @@ FREQUENCY_SHIFT = NODE_BITS + DEPTH_BITS
 NODE_MASK, ONE_DEEPER = (1 << NODE_BITS) - 1, 1 << NODE_BITS
 FREQUENCY_MASK = -1 << FREQUENCY_SHIFT
 DEPTH_MASK = ~FREQUENCY_MASK & ~NODE_MASK
+# Larger than any entry, so that it never moves up.
 NO_NODE = np.iinfo(np.int64).max
 
+# Extra bits and code lengths: RFC 1951, sections 3.2.5 to 3.2.7.
 LENGTH_EXTRA = np.array([0] * 8 + [b for b in range(1, 6) for _ in range(4)] + [0])
 DISTANCE_EXTRA = np.array([0, 0] + [b for b in range(14) for _ in range(2)])
 REPEAT_EXTRA = np.array([0] * REPEAT + [2, 3, 7])
@@ -74,18 +76,18 @@ SETTINGS = {
 
 
 class Span(NamedTuple):
-    """The end of the bytes at hand, and whether others will follow."""
+    """End of the bytes at hand; `is_open` if more bytes will follow."""
 
     n: int
     is_open: bool
 
 
 class Parse(NamedTuple):
-    """Where a parse stands.
+    """State of a parse.
 
     at: the next byte.
-    pending: whether the byte before it is a literal unless it starts a match.
-    length, match: longest match of the byte before, and where it was found.
+    pending: True if the byte before is a literal unless it starts a match.
+    length, match: longest match of the byte before, and its position.
     n_symbols: symbols counted so far.
     """
 
@@ -128,7 +130,7 @@ class Tree(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """All the memory that a call needs."""
+    """Memory that a call needs."""
 
     text: Text
     literals: Tree
@@ -139,6 +141,7 @@ class Workspace(NamedTuple):
 
 def new_workspace() -> Workspace:
     """Return a workspace; calls that run at the same time need one each."""
+    # Room for a word that starts at the last byte.
     text = Text(
         np.zeros(MAX_BYTES + WORD_BYTES, np.int64),
         np.zeros(HASH_MASK + 1, np.uint16),
@@ -154,5 +157,6 @@ def new_workspace() -> Workspace:
 
 
 def _new_tree(n_symbols: int, longest: int) -> Tree:
+    # A tree of n leaves has n - 1 inner nodes; the heap needs a guard slot.
     rooms = [np.zeros(2 * n_symbols + 2, np.int64) for _ in range(7)]
     return Tree(n_symbols, longest, *rooms)

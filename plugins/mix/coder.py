@@ -1,4 +1,4 @@
-"""The binary arithmetic coder (as in lpaq, Mahoney 2007) around the model.
+"""Binary arithmetic coder (as in lpaq, Mahoney 2007) around the model.
 
 The interval LOW .. HIGH has 32 bits. A byte is written as soon as both ends share it; no
 carry can reach a byte that was written, because the ends only move towards each other.
@@ -15,8 +15,10 @@ from .layout import (
     N_OUT,
     NODE,
     Bytes,
+    Index,
     Model,
     compiled,
+    inlined,
 )
 from .prediction import learn, predict
 
@@ -25,7 +27,7 @@ WHOLE = 1 << 32
 
 @compiled
 def learn_bytes(m: Model, data: Bytes) -> None:
-    """See bytes that the decoder has."""
+    """Train the model on bytes that the decoder has too, without coding them."""
     for symbol in data:
         begin_byte(m)
         for shift in range(7, -1, -1):
@@ -38,13 +40,14 @@ def learn_bytes(m: Model, data: Bytes) -> None:
 
 @compiled
 def encode(m: Model, data: Bytes, code: Bytes) -> None:
-    """Code bytes; the code is not whole before `finish`."""
+    """Append the code of some bytes; it is complete only after `finish`."""
     for symbol in data:
         begin_byte(m)
         for shift in range(7, -1, -1):
             if shift == 3:
                 find_blocks(m)
             bit = (symbol >> shift) & 1
+            # The bit must not be learned before it is coded: a decoder learns it after.
             _narrow(m, _middle(m, predict(m)), bit)
             while _is_settled(m):
                 _write(m, code, m.registers[LOW] >> 24)
@@ -60,6 +63,7 @@ def finish(m: Model, code: Bytes) -> int:
     Zeros at the end are not part of it: a decoder reads zeros past the end.
     """
     low, high = m.registers[LOW], m.registers[HIGH]
+    # Any number of the interval will do; one that ends in zero bytes is shortest.
     for n_bytes in range(5):
         unit = WHOLE >> (8 * n_bytes)
         value = (low + unit - 1) // unit * unit
@@ -72,7 +76,7 @@ def finish(m: Model, code: Bytes) -> int:
 
 @compiled
 def encode_and_undo(m: Model, data: Bytes, code: Bytes, level: int) -> int:
-    """Code bytes, forget them, and return the length of the code."""
+    """Encode bytes, undo what they taught, and return the length of their code."""
     encode(m, data, code)
     n_bytes = finish(m, code)
     rewind(m, level)
@@ -81,7 +85,8 @@ def encode_and_undo(m: Model, data: Bytes, code: Bytes, level: int) -> int:
 
 @compiled
 def decode_and_undo(m: Model, code: Bytes, data: Bytes, level: int) -> None:
-    """Fill `data` with the bytes that were coded, and forget them."""
+    """Fill `data` with the decoded bytes, and undo what they taught."""
+    # CODE holds as many bytes as the ends of the interval.
     for _ in range(4):
         _read(m, code)
     for i in range(len(data)):
@@ -90,6 +95,7 @@ def decode_and_undo(m: Model, code: Bytes, data: Bytes, level: int) -> None:
             if shift == 3:
                 find_blocks(m)
             middle = _middle(m, predict(m))
+            # The encoder has kept the number that is read within the half of the bit.
             bit = 1 if m.registers[CODE] <= middle else 0
             _narrow(m, middle, bit)
             while _is_settled(m):
@@ -101,13 +107,13 @@ def decode_and_undo(m: Model, code: Bytes, data: Bytes, level: int) -> None:
     rewind(m, level)
 
 
-@compiled
+@inlined
 def _middle(m: Model, p: int) -> int:
     """Return the last number of the interval that stands for a 1."""
     return int(m.registers[LOW] + (((m.registers[HIGH] - m.registers[LOW]) * p) >> 16))
 
 
-@compiled
+@inlined
 def _narrow(m: Model, middle: int, bit: int) -> None:
     if bit:
         m.registers[HIGH] = middle
@@ -115,31 +121,32 @@ def _narrow(m: Model, middle: int, bit: int) -> None:
         m.registers[LOW] = middle + 1
 
 
-@compiled
+@inlined
 def _is_settled(m: Model) -> bool:
-    """Tell whether both ends of the interval share their first byte."""
+    """Return True where both ends of the interval share their first byte."""
     return bool((m.registers[LOW] ^ m.registers[HIGH]) >> 24 == 0)
 
 
-@compiled
+@inlined
 def _widen(m: Model) -> None:
     """Drop the first byte of the interval's ends."""
     m.registers[LOW] = (m.registers[LOW] << 8) & (WHOLE - 1)
     m.registers[HIGH] = ((m.registers[HIGH] << 8) & (WHOLE - 1)) | 0xFF
 
 
-@compiled
+@inlined
 def _write(m: Model, code: Bytes, value: int) -> None:
     r = m.registers
-    code[r[N_OUT]] = value
+    code[Index(r[N_OUT])] = value
     r[N_OUT] += 1
+    # Zeros count only if another byte follows: see `finish`.
     if value:
         r[N_KEPT] = r[N_OUT]
 
 
-@compiled
+@inlined
 def _read(m: Model, code: Bytes) -> None:
     r = m.registers
-    value = int(code[r[N_IN]]) if r[N_IN] < len(code) else 0
+    value = int(code[Index(r[N_IN])]) if r[N_IN] < len(code) else 0
     r[CODE] = ((r[CODE] << 8) & (WHOLE - 1)) | value
     r[N_IN] += 1

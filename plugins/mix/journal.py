@@ -1,29 +1,29 @@
-"""Undo: every line of memory is noted before its first change, and put back from there.
+"""Undo journal: each line of memory is saved before its first change, and restored later.
 
-Levels nest: what happened since `open_level(m, level)` is undone by `rewind(m, level)`, in
-time proportional to what was changed, plus a copy of the small tables.
+Levels nest: `rewind(m, level)` undoes all changes since `open_level(m, level)`, in time
+proportional to the number of changed lines, plus a copy of the small tables.
 """
 
-from .layout import EPOCH, LATEST, MARKS, N_SAVED, Model, compiled
+from .layout import EPOCH, LATEST, MARKS, N_SAVED, Index, Model, compiled, inlined
 
 
-@compiled
+@inlined
 def touch(m: Model, line: int) -> None:
-    """Note a line of memory that is about to change, once per epoch."""
-    epoch = m.ledger[EPOCH]
-    if m.stamps[line] == epoch:
+    """Save a line of memory that is about to change, once per epoch."""
+    epoch, at = m.ledger[EPOCH], Index(line)
+    if m.stamps[at] == epoch:
         return
-    k = m.ledger[N_SAVED]
-    m.journal[k, 0], m.journal[k, 1] = line, m.stamps[line]
+    k = Index(m.ledger[N_SAVED])
+    m.journal[k, 0], m.journal[k, 1] = line, m.stamps[at]
     for i in range(8):
-        m.journal[k, 2 + i] = m.quads[8 * line + i]
-    m.stamps[line] = epoch
-    m.ledger[N_SAVED] = k + 1
+        m.journal[k, 2 + i] = m.quads[Index(8 * line + i)]
+    m.stamps[at] = epoch
+    m.ledger[N_SAVED] += 1
 
 
 @compiled
 def open_level(m: Model, level: int) -> None:
-    """Begin to note changes, to be undone by `rewind`."""
+    """Begin to save changes, to be undone by `rewind`."""
     m.ledger[MARKS + level] = m.ledger[N_SAVED]
     for i in range(len(m.small)):
         m.saved_small[level, i] = m.small[i]
@@ -36,6 +36,7 @@ def open_level(m: Model, level: int) -> None:
 def rewind(m: Model, level: int) -> None:
     """Undo all changes since the level was opened; it stays open."""
     mark = m.ledger[MARKS + level]
+    # Latest first: a line saved at both levels ends as the outer level saw it.
     for k in range(m.ledger[N_SAVED] - 1, mark - 1, -1):
         line = m.journal[k, 0]
         m.stamps[line] = m.journal[k, 1]
@@ -49,7 +50,8 @@ def rewind(m: Model, level: int) -> None:
     _begin_epoch(m)
 
 
-@compiled
+@inlined
 def _begin_epoch(m: Model) -> None:
+    # A number never used before: stamps that were restored must not look current.
     m.ledger[LATEST] += 1
     m.ledger[EPOCH] = m.ledger[LATEST]

@@ -1,4 +1,4 @@
-"""Where a mixer keeps what: one tuple of arrays, and the names of their rows."""
+"""Memory layout of a mixer: one tuple of arrays, and the names of their rows."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
@@ -13,6 +13,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
+Index = np.uint64
+"""Type of indices in compiled code: a signed index is tested for negative values."""
+
 N_SETS = 3  # sets of weights, chosen by partial byte, previous byte and trust
 N_CHOICES = 256
 N_STATES = 256
@@ -24,23 +27,23 @@ ONE = 1 << 16
 COUNT_BITS = 10  # of an adaptive probability, below its 21 bits of value
 PROBABILITY_BITS = 21
 
-# Registers: where the model and the coder stand.
+# Registers: position and state of the model and of the coder.
 POS, HISTORY, WORD, LAST_WORD, MATCH_AT, MATCH_LENGTH, NODE, EXPECTED = range(8)
 LOW, HIGH, N_OUT, N_KEPT, CODE, N_IN, N_REGISTERS = range(8, 15)
 
-# Setup: what the fields of the compressor say.
+# Setup: constants that follow from the fields of the compressor.
 ORDER, WORDS, WIDTH, AREA, BLOCK_BITS, HEADS_AT, HEAD_BITS, APM_AT, N_SETUP = range(9)
 
 # The ledger of the journal, which undo does not touch; a mark per level from MARKS on.
 EPOCH, LATEST, N_SAVED, MARKS = range(4)
 N_LEVELS = 2
 
-# Scratch: what a prediction leaves for learning.
+# Scratch: intermediate values of a prediction that learning uses.
 SET_P, ROW, FINAL_P, MATCH_CELL, APM_CELL, N_SCRATCH = 0, 3, 6, 7, 8, 10
 
 
 class Model(NamedTuple):
-    """All that a mixer knows, in arrays that are changed in place.
+    """State of a mixer, in arrays that are changed in place.
 
     Attributes:
         source: empty; its type names the source of this plugin, so that numba's cache
@@ -90,11 +93,21 @@ class Model(NamedTuple):
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function that allocates nothing.
+    """Compile a function that allocates nothing and is called from Python."""
+    return _compiled(function)
 
-    Without reference counts: to count the arrays of a `Model` at every access took five
-    sixths of the time.
+
+def inlined(function: Function) -> Function:
+    """Compile a function into each of its callers.
+
+    A call would pass the 25 arrays of a `Model` on the stack, and cost more than most of
+    these functions compute.
     """
-    # An option of numba that its type hints do not list.
-    without_counts: Any = {"_nrt": False}
-    return cast("Function", numba.njit(cache=True, **without_counts)(function))
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Function, **options: Any) -> Function:
+    # `_nrt` is an option of numba that its type hints do not list. Reference counts of
+    # the arrays of a `Model`, at every access, took five sixths of the time.
+    options["_nrt"] = False
+    return cast("Function", numba.njit(cache=True, **options)(function))

@@ -1,4 +1,4 @@
-"""A mixer in memory: built, primed once, and then used and undone again and again."""
+"""Mixer in memory: built and primed once, then used and undone for each sample."""
 
 import hashlib
 from collections.abc import Sequence
@@ -48,8 +48,8 @@ PRIMED, AFTER_X = range(N_LEVELS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The fields of the compressor that decide the size of its arrays."""
+class Dimensions:
+    """Fields of the compressor that decide the size of its arrays."""
 
     order: int
     words: bool
@@ -69,10 +69,10 @@ class Plan:
 
 
 class Machine:
-    """A model that has seen a prefix; each call leaves it as it was."""
+    """Model primed with a prefix; each call leaves it unchanged."""
 
-    def __init__(self, plan: Plan, prefix: bytes) -> None:
-        self._model = _build(plan)
+    def __init__(self, dimensions: Dimensions, prefix: bytes) -> None:
+        self._model = _build(dimensions)
         self._n_prefix = 0
         self._reserve(len(prefix))
         learn_bytes(self._model, _array(prefix))
@@ -102,6 +102,7 @@ class Machine:
 
     def n_pair_bytes(self, x: bytes, ys: Sequence[bytes]) -> list[int]:
         """Return the length of the code of each x + y: x is coded once."""
+        # Room for the longest pair: the arrays must not move between the two codes.
         code = self._reserve(len(x) + max(map(len, ys), default=0))
         try:
             encode(self._model, _array(x), code)
@@ -124,12 +125,13 @@ def _array(data: bytes) -> Bytes:
     return np.frombuffer(data, np.uint8)
 
 
-def _build(plan: Plan) -> Model:
+def _build(dimensions: Dimensions) -> Model:
     """Return a model that has seen nothing."""
-    n, n_inputs = plan.n_contexts, plan.n_inputs
-    setup = _setup(plan)
+    n, n_inputs = dimensions.n_contexts, dimensions.n_inputs
+    setup = _setup(dimensions)
     memory = _aligned(2 * int(setup[APM_AT]) + 2 * APM_ROWS * LINE_BYTES)
     n_lines = len(memory) // LINE_BYTES
+    # One array for maps and weights, so that undo is a single copy.
     bounds = np.cumsum(
         [
             N_STATES * n + N_MATCH_STATES,
@@ -173,13 +175,16 @@ def _build(plan: Plan) -> Model:
     )
 
 
-def _setup(plan: Plan) -> Ints:
+def _setup(dimensions: Dimensions) -> Ints:
     setup = np.zeros(N_SETUP, np.int64)
-    table_bytes, head_bits = 1 << plan.table_bits, plan.table_bits - 5
-    setup[ORDER], setup[WORDS] = plan.order, plan.words
-    if plan.shape:
-        setup[WIDTH], setup[AREA] = plan.shape[1], plan.shape[0] * plan.shape[1]
-    setup[BLOCK_BITS] = plan.table_bits - 4
+    table_bytes, head_bits = 1 << dimensions.table_bits, dimensions.table_bits - 5
+    setup[ORDER], setup[WORDS] = dimensions.order, dimensions.words
+    if dimensions.shape:
+        setup[WIDTH], setup[AREA] = (
+            dimensions.shape[1],
+            dimensions.shape[0] * dimensions.shape[1],
+        )
+    setup[BLOCK_BITS] = dimensions.table_bits - 4
     setup[HEADS_AT], setup[HEAD_BITS] = table_bytes // 4, head_bits
     setup[APM_AT] = (table_bytes + (4 << head_bits)) // 2
     return setup
@@ -193,13 +198,14 @@ def _aligned(n_bytes: int) -> Bytes:
 
 
 def _first_maps(n_contexts: int) -> NDArray[np.int32]:
-    """Return what a bit history means before anything was learned."""
-    one = 1 << PROBABILITY_BITS
+    """Return the probability of a 1 after each bit history, before any training."""
+    certainty = 1 << PROBABILITY_BITS
     zeros, ones, _ = np.array(history_states(), np.int64).T
-    states = np.full(N_STATES, one // 2)
-    states[: len(ones)] = one * (5 * ones + 2) // (5 * (zeros + ones) + 4)
+    states = np.full(N_STATES, certainty // 2)
+    # Krichevsky and Trofimov's estimate, with 0.4 in place of 1/2.
+    states[: len(ones)] = certainty * (5 * ones + 2) // (5 * (zeros + ones) + 4)
     lengths = np.arange(N_MATCH_STATES)
-    matches = one - one // (lengths + 2)
+    matches = certainty - certainty // (lengths + 2)
     values = np.concatenate([np.tile(states, n_contexts), matches])
     return (values << COUNT_BITS).astype(np.int32)
 

@@ -1,4 +1,4 @@
-"""The constants of the mixer as integers: logistic tables and the states of a bit history.
+"""Constants of the mixer as integers: logistic tables and the states of bit histories.
 
 Nothing here depends on a machine's libm: exponentials come from `decimal`, which rounds
 correctly everywhere, and the rest is integer arithmetic.
@@ -51,6 +51,7 @@ def constants() -> Constants:
 
 def squash_table() -> NDArray[np.int32]:
     """Return 65536 / (1 + exp(-x / 256)) for all log-odds, within 1 .. 65535."""
+    # Only one half is computed: the table is symmetric to the last unit.
     half = [
         int(Decimal(65536) / (1 + (Decimal(-x) / 256).exp()))
         for x in range(STRETCH_LIMIT + 1)
@@ -68,7 +69,7 @@ def stretch_table(squash: NDArray[np.int32]) -> NDArray[np.int32]:
 
 @cache
 def history_states() -> tuple[tuple[int, int, int], ...]:
-    """Return the states (zeros, ones, last bit), the seldom visited first.
+    """Return the states (zeros, ones, last bit), those of fewest bits first.
 
     Counts are bounded as in ZPAQ (Mahoney 2009): a long run of one bit is kept only
     while the other bit is rare. The last bit is kept while the history is short.
@@ -107,7 +108,7 @@ def _longest(fewer: int) -> int:
 
 
 def _count(n0: int, n1: int, bit: int) -> tuple[int, int]:
-    """Count a bit; what speaks against it is partly forgotten."""
+    """Return the counts after a bit; evidence for the other bit is partly forgotten."""
     if bit:
         n1, n0 = _count(n1, n0, 0)
         return n0, n1

@@ -1,4 +1,4 @@
-"""A small recurrent network that learns while it codes; nothing is pretrained.
+"""Small recurrent network that learns while it codes; nothing is pretrained.
 
 Gated recurrent units with truncated backpropagation (as in Knoll's lstm-compress and NNCP,
 Bellard 2019), beside logits that follow the last symbol directly (Mikolov et al. 2011,
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from .compiled import Streams
 
 GROUP = 32
-"""Samples whose code lengths are found at once: each has a network of its own."""
+"""Samples whose code lengths are computed at once: each has a network of its own."""
 WIDTHS = (16, 512)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
-    """Streams, and the context's last byte, which they have still to read."""
+class OnlineState:
+    """Streams, and the last byte of the context, which they have yet to read."""
 
     streams: Streams
     pending: int
@@ -38,9 +38,9 @@ class OnlineGRU(Stepwise):
     """Gated recurrent units, learned online.
 
     Attributes:
-        hidden: units.
-        rate: of learning of the network, by Adam.
-        direct_rate: of learning of the logits that follow a symbol.
+        hidden: number of units.
+        rate: learning rate of the network, by Adam.
+        direct_rate: learning rate of the logits that follow a symbol.
     """
 
     name = "online_gru"
@@ -66,7 +66,8 @@ class OnlineGRU(Stepwise):
     def fit(self, corpus: Sequence[bytes], *, seed: int) -> Self:
         """Read the corpus once, learning; initial weights are fixed, so is the order."""
         del seed
-        streams = self._known()
+        streams = self._fitted_streams()
+        # Without the mean of the gradient, which recovers within a few updates.
         self._read(streams, b"".join(corpus))
         learned = {
             "weights": streams.weights[0],
@@ -76,19 +77,21 @@ class OnlineGRU(Stepwise):
         }
         return replace(self, learned=learned)
 
-    def start(self, n: int, *, context: bytes = b"") -> Running:
-        streams = self._known()
+    def start(self, n: int, *, context: bytes = b"") -> OnlineState:
+        streams = self._fitted_streams()
         if context:
             self._read(streams, context[:-1])
+        # Each stream learns on its own from here on.
         copies = type(streams)(*(np.repeat(part, n, axis=0) for part in streams))
-        return Running(streams=copies, pending=context[-1] if context else START)
+        return OnlineState(streams=copies, pending=context[-1] if context else START)
 
     def step(
-        self, state: Running, symbols: NDArray[np.int64]
-    ) -> tuple[Running, NDArray[np.int64]]:
+        self, state: OnlineState, symbols: NDArray[np.int64]
+    ) -> tuple[OnlineState, NDArray[np.int64]]:
         from .compiled import advance
 
         rows = np.empty((1, len(symbols), self.alphabet), np.int64)
+        # The last byte of a context is learned and read with the first step.
         read = np.where(symbols == START, state.pending, symbols)[None]
         advance(state.streams, read, rows, (self.rate, self.direct_rate))
         return state, rows[0]
@@ -101,8 +104,8 @@ class OnlineGRU(Stepwise):
         ]
         return np.concatenate([*lengths, np.zeros(0)])
 
-    def _known(self) -> Streams:
-        """Return the state of one stream after what was fitted."""
+    def _fitted_streams(self) -> Streams:
+        """Return the state of one stream after the fitted corpus."""
         from .layout import fresh
 
         streams = fresh(self.hidden)
@@ -118,6 +121,7 @@ class OnlineGRU(Stepwise):
         from .compiled import advance
 
         symbols = np.array([START, *data], np.int64)[:, None]
+        # No rows: predictions of the context are not needed.
         rows = np.empty((0, 1, self.alphabet), np.int64)
         advance(streams, symbols, rows, (self.rate, self.direct_rate))
 

@@ -1,4 +1,4 @@
-"""The online network, compiled: it predicts, sees the symbol, learns, and goes on.
+"""Compiled online network: it predicts, sees the symbol, and learns.
 
 All is + - * / and sqrt on float32 or float64 in a fixed order; exp is made of them. Without
 "fast math" a compiler may neither reorder nor fuse these, so that a decoder with other
@@ -33,7 +33,7 @@ TAYLOR = tuple(1.0 / math.factorial(i) for i in range(12, -1, -1))
 
 
 class Parts(NamedTuple):
-    """Matrices (in, out) and biases: weights, or what belongs to each of them."""
+    """Matrices (in, out) and biases: weights, or their gradients."""
 
     embedding: Array
     mixing: Array
@@ -53,8 +53,8 @@ class Streams(NamedTuple):
         square: shape (n, P), of its square.
         direct: shape (n, 257, 256), logits that follow a symbol, START last.
         hidden: shape (n, d).
-        tape: shape (n, BLOCK, tape_width), what the gradient needs of each step.
-        symbols: shape (n, BLOCK, N_TAPS), what was read at each step.
+        tape: shape (n, BLOCK, tape_width), activations of each step for the gradient.
+        symbols: shape (n, BLOCK, N_TAPS), symbols read at each step.
         counts: shape (n, 2), int64: steps of this block, updates so far.
     """
 
@@ -77,14 +77,15 @@ def advance(
     Args:
         streams: changed in place.
         symbols: START or 0 .. 255.
-        rows: shape (k, m, 256), int64 frequencies, written; of no steps: not wanted.
-        rates: of learning: of the network, of the direct logits.
+        rows: shape (k, m, 256), int64 frequencies, written; may have no steps.
+        rates: learning rates of the network and of the direct logits.
     """
     width = streams.hidden.shape[1]
     gradient = np.zeros(streams.weights.shape[1], np.float32)
     exponentials = np.empty(N_SYMBOLS)
     for stream in range(symbols.shape[1]):
         weights = parts_of(streams.weights[stream], width)
+        # Streams are independent: one after the other, so that weights stay cached.
         for step in range(len(symbols)):
             symbol = symbols[step, stream]
             if symbol != START:
@@ -124,6 +125,7 @@ def see(streams: Streams, stream: int, symbol: int, rate: float) -> None:
     """Turn the last probabilities into errors, and correct the direct logits."""
     step = streams.counts[stream, 0] - 1
     errors = streams.tape[stream, step, -N_SYMBOLS:]
+    # Gradient of the cross entropy by the logits: probability less truth.
     errors[symbol] -= F4(1)
     row = streams.direct[stream, streams.symbols[stream, step, 0]]
     for j in range(N_SYMBOLS):
@@ -136,18 +138,20 @@ def predict(
 ) -> float:
     """Read one symbol; leave unnormalised probabilities, return their sum."""
     place = streams.counts[stream, 0]
-    seen = streams.symbols[stream]
-    earlier = seen[(place - 1) % BLOCK, : N_TAPS - 1].copy()
-    seen[place, 1:] = earlier
-    seen[place, 0] = N_SYMBOLS if symbol == START else symbol
+    taps = streams.symbols[stream]
+    # The ring of the block also holds the last symbols of the previous block.
+    earlier = taps[(place - 1) % BLOCK, : N_TAPS - 1].copy()
+    taps[place, 1:] = earlier
+    taps[place, 0] = N_SYMBOLS if symbol == START else symbol
     tape = streams.tape[stream, place]
     inputs, states = tape[: N_TAPS * EMBEDDING], tape[N_TAPS * EMBEDDING : -N_SYMBOLS]
     for tap in range(N_TAPS):
-        own = inputs[tap * EMBEDDING : (tap + 1) * EMBEDDING]
-        own[:] = weights.embedding[seen[place, tap]]
+        embedded = inputs[tap * EMBEDDING : (tap + 1) * EMBEDDING]
+        embedded[:] = weights.embedding[taps[place, tap]]
     remember(streams.hidden[stream], inputs, states, weights)
-    logits = weights.head_bias + streams.direct[stream, seen[place, 0]]
+    logits = weights.head_bias + streams.direct[stream, taps[place, 0]]
     add_forward(logits, streams.hidden[stream], weights.head)
+    # Differences to the maximum keep the exponentials within range.
     top, total = np.float64(logits.max()), 0.0
     for j in range(N_SYMBOLS):
         exponentials[j] = exponential(np.float64(logits[j]) - top)
@@ -161,19 +165,20 @@ def predict(
 
 @compiled
 def remember(hidden: Array, inputs: Array, states: Array, weights: Parts) -> None:
-    """Take a step of the cells; keep what it was made of: six rows of states."""
+    """Take a step of the cells; record its six intermediate rows in `states`."""
     d = len(hidden)
-    given, inner = weights.mixing_bias.copy(), np.zeros(3 * d, np.float32)
-    add_forward(given, inputs, weights.mixing)
+    outer, inner = weights.mixing_bias.copy(), np.zeros(3 * d, np.float32)
+    add_forward(outer, inputs, weights.mixing)
     add_forward(inner, hidden, weights.recurrent)
     for i in range(d):
-        reset = F4(1 / (1 + exponential(-np.float64(given[i] + inner[i]))))
-        keep = F4(1 / (1 + exponential(-np.float64(given[d + i] + inner[d + i]))))
-        own = inner[2 * d + i] + weights.inner_bias[i]
-        doubled = 2 * np.float64(given[2 * d + i] + reset * own)
+        reset = F4(1 / (1 + exponential(-np.float64(outer[i] + inner[i]))))
+        keep = F4(1 / (1 + exponential(-np.float64(outer[d + i] + inner[d + i]))))
+        recalled = inner[2 * d + i] + weights.inner_bias[i]
+        # tanh(x) = 1 - 2 / (exp(2x) + 1).
+        doubled = 2 * np.float64(outer[2 * d + i] + reset * recalled)
         new = F4(1 - 2 / (exponential(doubled) + 1))
         states[i], states[d + i] = reset, keep
-        states[2 * d + i], states[3 * d + i] = new, own
+        states[2 * d + i], states[3 * d + i] = new, recalled
         states[4 * d + i] = hidden[i]
         hidden[i] = new + keep * (hidden[i] - new)
         states[5 * d + i] = hidden[i]
@@ -186,10 +191,11 @@ def backward(streams: Streams, stream: int, weights: Parts, gradient: Parts) -> 
     change, by_inputs = np.zeros(d, np.float32), np.empty(n_in, np.float32)
     outer, inner = np.empty(3 * d, np.float32), np.empty(3 * d, np.float32)
     for step in range(BLOCK - 1, -1, -1):
-        tape, seen = streams.tape[stream, step], streams.symbols[stream, step]
+        tape, taps = streams.tape[stream, step], streams.symbols[stream, step]
         states, errors = tape[n_in:-N_SYMBOLS], tape[-N_SYMBOLS:]
         add_outer(gradient.head, states[5 * d :], errors)
         add(gradient.head_bias, errors)
+        # `change` carries the gradient of the hidden state from step to step.
         add_backward(change, weights.head, errors)
         back_through_cells(change, states, outer, inner)
         add(gradient.mixing_bias, outer)
@@ -201,7 +207,7 @@ def backward(streams: Streams, stream: int, weights: Parts, gradient: Parts) -> 
         add_backward(by_inputs, weights.mixing, outer)
         for tap in range(N_TAPS):
             part = by_inputs[tap * EMBEDDING : (tap + 1) * EMBEDDING]
-            add(gradient.embedding[seen[tap]], part)
+            add(gradient.embedding[taps[tap]], part)
     # The next block's first step still asks for the last symbols of this one.
     streams.counts[stream, 0] = 0
 
@@ -212,13 +218,13 @@ def back_through_cells(
 ) -> None:
     """Turn the gradient of the states (d,) into that of gates, and of states before."""
     d = len(change)
-    one = F4(1)
+    unit = F4(1)
     for i in range(d):
         reset, keep = states[i], states[d + i]
-        new, own, before = states[2 * d + i], states[3 * d + i], states[4 * d + i]
-        by_new = change[i] * (one - keep) * (one - new * new)
-        outer[i] = by_new * own * reset * (one - reset)
-        outer[d + i] = change[i] * (before - new) * keep * (one - keep)
+        new, recalled, before = states[2 * d + i], states[3 * d + i], states[4 * d + i]
+        by_new = change[i] * (unit - keep) * (unit - new * new)
+        outer[i] = by_new * recalled * reset * (unit - reset)
+        outer[d + i] = change[i] * (before - new) * keep * (unit - keep)
         outer[2 * d + i] = by_new
         inner[i], inner[d + i] = outer[i], outer[d + i]
         inner[2 * d + i] = by_new * reset
@@ -233,18 +239,19 @@ def descend(streams: Streams, stream: int, gradient: Array, rate: float) -> None
     norm = math.sqrt(dot(gradient, gradient)) / BLOCK
     scale = F4(min(1.0, CLIP / (norm + EPSILON)) / BLOCK)
     unbiased, power = 1.0, 1.0
+    # Later the correction is 1 in float32; `pow` may differ between machines.
     if n_updates < 10_000:
         for _ in range(n_updates):
             power *= BETAS[1]
         unbiased = 1 / math.sqrt(1 - power)
-    b1, b2, one = F4(BETAS[0]), F4(BETAS[1]), F4(1)
+    b1, b2, unit = F4(BETAS[0]), F4(BETAS[1]), F4(1)
     factor, pace = F4(unbiased), F4(rate)
     weights, mean = streams.weights[stream], streams.mean[stream]
     square = streams.square[stream]
     for i in range(len(weights)):
         g = gradient[i] * scale
-        mean[i] = b1 * mean[i] + (one - b1) * g
-        square[i] = b2 * square[i] + (one - b2) * g * g
+        mean[i] = b1 * mean[i] + (unit - b1) * g
+        square[i] = b2 * square[i] + (unit - b2) * g * g
         spread = np.sqrt(square[i]) * factor + F4(EPSILON)
         weights[i] -= pace * mean[i] / spread
 
@@ -252,23 +259,25 @@ def descend(streams: Streams, stream: int, gradient: Array, rate: float) -> None
 @compiled
 def write_row(row: Array, exponentials: Array, total: float) -> None:
     """Write frequencies in proportion, at least 1 each; the likeliest gets the rest."""
-    left = np.int64(TOTAL_FREQUENCY)
+    remainder = np.int64(TOTAL_FREQUENCY)
     for j in range(N_SYMBOLS):
         share = exponentials[j] * (TOTAL_FREQUENCY - N_SYMBOLS) / total
         row[j] = np.int64(share) + 1
-        left -= row[j]
-    row[row.argmax()] += left
+        remainder -= row[j]
+    # Rounding down leaves a remainder, never a negative one.
+    row[row.argmax()] += remainder
 
 
 @compiled
 def exponential(x: float) -> float:
     """Return exp(x) by a polynomial and an exact power of two."""
     x = min(max(x, -700.0), 700.0)
+    # exp(x) = 2**power exp(fraction), the fraction within +-0.35.
     power = np.rint(x * LOG2_E)
-    rest = x - power * LN2
+    fraction = x - power * LN2
     value = 0.0
     for coefficient in TAYLOR:
-        value = value * rest + coefficient
+        value = value * fraction + coefficient
     return math.ldexp(value, int(power))
 
 

@@ -1,4 +1,4 @@
-"""Where the weights of the online network lie, and the state of a stream."""
+"""Memory layout of the online network's weights, and the state of a stream."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,27 +20,27 @@ def shapes_of(width: int) -> tuple[tuple[int, ...], ...]:
 
 
 def tape_width(width: int) -> int:
-    """Return how many numbers a step leaves: inputs, six states, errors of logits."""
+    """Return the tape numbers of a step: inputs, six states, errors of logits."""
     return N_TAPS * EMBEDDING + 6 * width + N_SYMBOLS
 
 
 def initial_weights(width: int) -> NDArray[np.float32]:
     """Return the weights before any symbol: of a counter, the same on every machine."""
     rng = np.random.Generator(np.random.Philox(key=0))
-    found = []
+    parts = []
     for i, shape in enumerate(shapes_of(width)):
         if len(shape) == 1:
-            found.append(np.zeros(shape, np.float32))
+            parts.append(np.zeros(shape, np.float32))
             continue
         # The head starts at nothing: all symbols are equally likely at first.
         deviation = (0.3, 0.15, 0, shape[0] ** -0.5, 0, 0, 0)[i]
-        drawn = rng.integers(-(1 << 20), (1 << 20) + 1, shape)
-        found.append((drawn * (deviation * 3**0.5 / (1 << 20))).astype(np.float32))
-    return np.concatenate([part.reshape(-1) for part in found])
+        integers = rng.integers(-(1 << 20), (1 << 20) + 1, shape)
+        parts.append((integers * (deviation * 3**0.5 / (1 << 20))).astype(np.float32))
+    return np.concatenate([part.reshape(-1) for part in parts])
 
 
 def fresh(width: int) -> Streams:
-    """Return the state of one stream that knows nothing."""
+    """Return the state of one stream that has read nothing."""
     weights = initial_weights(width)[None]
     return Streams(
         weights=weights,
@@ -49,6 +49,7 @@ def fresh(width: int) -> Streams:
         direct=np.zeros((1, N_SYMBOLS + 1, N_SYMBOLS), np.float32),
         hidden=np.zeros((1, width), np.float32),
         tape=np.zeros((1, BLOCK, tape_width(width)), np.float32),
+        # Symbol 256 stands before the start.
         symbols=np.full((1, BLOCK, N_TAPS), N_SYMBOLS, np.int64),
         counts=np.zeros((1, 2), np.int64),
     )

@@ -1,8 +1,8 @@
 """Gated recurrent units over pixels in raster order.
 
 A plain relative of PixelRNN (van den Oord et al. 2016, arXiv:1601.06759): each step is
-given the last pixel, the one above the next pixel, and where that lies. A stream that goes
-on after an image starts anew with the next one.
+given the last pixel, the one above the next pixel, and the position of that. The state is
+reset after each image.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from harness import hookimpl
 
 from .._recurrent.architecture import SIZES, Architecture
 from .._recurrent.model import Recurrent
-from .._torch.model import PixelModel
+from .._torch.pixels import PixelModel
 from .._torch.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelGRU(PixelModel, Recurrent):
-    """A layer of gated recurrent units that reads images and codes them exactly."""
+    """Layer of gated recurrent units that reads images and codes them exactly."""
 
     name = "pixel_gru"
     family = "pixel GRU"
@@ -29,7 +29,7 @@ class PixelGRU(PixelModel, Recurrent):
 
     @property
     def window(self) -> int | None:
-        """Bytes of context that can help: at most what there is of the same image."""
+        """Largest useful context in bytes: the earlier part of the same image."""
         return self.architecture.n_places or None
 
     @property
@@ -49,7 +49,7 @@ class PixelGRU(PixelModel, Recurrent):
         )
 
     def _reach(self, context: bytes) -> bytes:
-        # The next image starts anew: of whole ones nothing is left.
+        # States are reset after an image: complete ones leave no trace.
         whole = self.architecture.n_places
         return context[len(context) // whole * whole :] if whole else context
 

@@ -1,4 +1,4 @@
-"""How often each level came after its causal neighbours, as integer frequencies."""
+"""Counts of levels by causal neighbours, and integer frequencies made of them."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,17 @@ N_CONTEXTS = N_BINS**3
 MAX_CELLS = 1 << 22
 WORTH = 1 << 10
 PRIOR = 8 * WORTH
-"""What the levels of a place weigh together, where one count in a context weighs WORTH."""
+"""Weight of all levels of a place together; one count in a context weighs WORTH."""
 
 Counts = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contexts:
-    """Which row of counts each pixel belongs to: by its place and three neighbours.
+    """Mapping of each pixel to a row of counts, by its place and three neighbours.
 
-    The neighbours are left, above and above right, each dark, middle or bright; what lies
-    outside of the image is dark.
+    The neighbours are left, above and above right, each dark, middle or bright; pixels
+    outside of the image count as dark.
 
     Attributes:
         width: symbols in a row of the image.
@@ -38,7 +38,7 @@ class Contexts:
 
     @property
     def n_places(self) -> int:
-        """How many places are told apart; fewer than pixels where tables would be large."""
+        """Number of places told apart; fewer than pixels if tables would be large."""
         return min(self.n_pixels, MAX_CELLS // (N_CONTEXTS * self.alphabet))
 
     def rows(self, images: Ints, position: int) -> Ints:
@@ -49,18 +49,20 @@ class Contexts:
             position: below n_pixels.
         """
         column = position % self.width
+        # Neighbouring pixels share a place if the tables would be too large.
         place = position * self.n_places // self.n_pixels
-        found = np.full(len(images), place, np.int64)
+        rows = np.full(len(images), place, np.int64)
         neighbours = (
             (1, column > 0),
             (self.width, True),
             (self.width - 1, column < self.width - 1),
         )
         for distance, inside in neighbours:
-            found *= N_BINS
+            # A number to the base N_BINS, one digit per neighbour.
+            rows *= N_BINS
             if inside and position >= distance:
-                found += images[:, position - distance] * N_BINS // self.alphabet
-        return found
+                rows += images[:, position - distance] * N_BINS // self.alphabet
+        return rows
 
     def tally(self, windows: Windows) -> Counts:
         """Return how often each level came in each context: (rows, alphabet)."""
@@ -68,18 +70,21 @@ class Contexts:
         symbols = windows.symbols.astype(np.int64)
         for position in range(symbols.shape[1]):
             images = symbols[windows.lengths > position]
+            # `add.at` counts repeated indices, which plain indexing would not.
             at = self.rows(images, position), images[:, position]
             np.add.at(counts, at, np.uint32(1))
         return counts
 
 
 def context_weights(counts: Counts) -> Ints:
-    """Return what each level weighs in each context, (rows, alphabet), positive.
+    """Return the weight of each level in each context, (rows, alphabet), positive.
 
     A count weighs WORTH; on top, PRIOR is shared out by how often the levels came at the
     place whatever its neighbours, every level once more than it came.
     """
     wide = counts.astype(np.int64)
+    # The one more keeps every level possible at every place.
+    # (n_places * N_CONTEXTS, A) -> (n_places, A)
     by_place = wide.reshape(-1, N_CONTEXTS, wide.shape[1]).sum(axis=1) + 1
     prior = by_place * PRIOR // by_place.sum(axis=1, keepdims=True) + 1
     weights: Ints = wide * WORTH + np.repeat(prior, N_CONTEXTS, axis=0)
@@ -96,7 +101,7 @@ def frequencies_of(weights: Ints) -> Ints:
 
 
 def filled_up(rows: Ints) -> Ints:
-    """Return rows (n, A) whose first largest entry got what lacks to a sum of 2**24."""
+    """Return rows (n, A) whose first largest entry got the remainder to a sum of 2**24."""
     best = rows.argmax(axis=1)
     rows[np.arange(len(rows)), best] += TOTAL_FREQUENCY - rows.sum(axis=1)
     return rows

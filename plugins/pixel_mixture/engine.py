@@ -16,7 +16,7 @@ SHARE_BITS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:
-    """What streams have read, and what was offered for what comes next.
+    """State of streams, with the two predictions of the next symbol.
 
     Attributes:
         network: the network's own state.
@@ -34,7 +34,7 @@ class Mixed:
 
 
 class MixedEngine:
-    """Mixes the frequencies of a network and of counts by who predicted better so far.
+    """Engine that mixes a network and counts by their predictions so far.
 
     Weights are posterior ones within an image, drawn a little to the first one after every
     pixel (fixed share: Herbster and Warmuth 1998, "Tracking the best expert").
@@ -43,7 +43,7 @@ class MixedEngine:
     def __init__(
         self, network: Engine, contexts: Contexts, counts: Counts, *, first: int
     ) -> None:
-        """Take the network's weight at an image's start, above 0 and below WHOLE."""
+        """Set the network's weight at the start of an image, above 0 and below WHOLE."""
         self._network, self._contexts = network, contexts
         self._table, self._first = context_weights(counts), first
 
@@ -79,8 +79,9 @@ class MixedEngine:
             n_read += 1
             position = n_read % self._contexts.n_pixels
             if position == 0:
+                # Each image starts from the fitted weight, as the first one does.
                 weights = np.full(n, self._first, np.int64)
-            by_counts = self._table[self._contexts.rows(images, position)]
+            by_counts = self._table[self._contexts.rows(images, position)]  # (n, A)
             offered = np.stack([by_network[step], frequencies_of(by_counts)], axis=1)
             rows[step] = _mixed(weights, offered)
         return Mixed(
@@ -92,11 +93,11 @@ class MixedEngine:
         ), rows
 
     def _updated(self, weights: Ints, offered: Ints, symbols: Ints) -> Ints:
-        """Return the weights after symbols (n,) were seen."""
-        seen = offered[np.arange(len(symbols)), :, symbols]
-        network = weights * seen[:, 0]
+        """Return the weights after observing symbols (n,)."""
+        likelihoods = offered[np.arange(len(symbols)), :, symbols]
+        network = weights * likelihoods[:, 0]
         posterior = (network << WEIGHT_BITS) // (  # below 2**56
-            network + (WHOLE - weights) * seen[:, 1]
+            network + (WHOLE - weights) * likelihoods[:, 1]
         )
         return posterior + ((self._first - posterior) >> SHARE_BITS)
 

@@ -1,7 +1,7 @@
-"""A causal neighbourhood of pixels into a small MLP: strong, local, without memory.
+"""Small MLP over a causal neighbourhood of pixels: strong, local, without memory.
 
 Each pixel is predicted from the pixels above and to the left within a radius, in the raster
-order of iGPT (Chen et al. 2020); what lies outside the image is a symbol of its own. There
+order of iGPT (Chen et al. 2020); pixels outside the image are a symbol of their own. There
 is no recurrent state, so that whole images are coded in parallel by the same integers that
 go step by step.
 """
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 from harness import Arrays, SpecError, Stepwise, hookimpl
 
-from .._torch.model import Engine, PixelModel
+from .._torch.model import Engine
+from .._torch.pixels import PixelModel
 from .._torch.recipe import Recipe
-from .neighbours import Neighbourhood, Widths
+from .neighbours import MLPWidths, Neighbourhood
 
 LARGEST_RADIUS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelMLP(PixelModel):
-    """An MLP over the causal neighbourhood of each pixel.
+    """MLP over the causal neighbourhood of each pixel.
 
     Attributes:
         radius: of the neighbourhood; without a shape, the last 2 radius (radius + 1) bytes.
-        position: whether the network is told the row and the column.
+        position: True gives the network the row and the column.
     """
 
     name = "pixel_mlp"
@@ -37,11 +38,11 @@ class PixelMLP(PixelModel):
         learning_rate=4e-3, warm_up=20, weight_decay=0.3, batch=64
     )
     # Names are weights for 28x28 images of 256 levels at the default radius.
-    widths: ClassVar[Mapping[str, Widths]] = {
-        "10k": Widths(embedding=4, hidden=16),
-        "50k": Widths(embedding=6, hidden=64),
-        "200k": Widths(embedding=10, hidden=176),
-        "1m": Widths(embedding=16, hidden=512),
+    widths: ClassVar[Mapping[str, MLPWidths]] = {
+        "10k": MLPWidths(embedding=4, hidden=16),
+        "50k": MLPWidths(embedding=6, hidden=64),
+        "200k": MLPWidths(embedding=10, hidden=176),
+        "1m": MLPWidths(embedding=16, hidden=512),
     }
     sizes: ClassVar[Sequence[str]] = tuple(widths)
 
@@ -57,14 +58,16 @@ class PixelMLP(PixelModel):
 
     @property
     def window(self) -> int:
+        # No state reaches further back than the farthest neighbour.
         return self.neighbourhood.reach
 
     @property
     def neighbourhood(self) -> Neighbourhood:
-        """Which earlier symbols each position sees."""
+        """Causal neighbourhood of each position."""
         return Neighbourhood.of(self.shape, self.radius)
 
     def network(self) -> Any:
+        # torch is imported here only: listing plugins must be fast.
         from .network import NeighbourhoodMLP
 
         return NeighbourhoodMLP(

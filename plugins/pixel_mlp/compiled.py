@@ -1,4 +1,4 @@
-"""The compiled half of the MLP: gather and add tables, requantise."""
+"""Compiled half of the MLP: gather and add tables, requantise."""
 
 from typing import NamedTuple
 
@@ -12,13 +12,13 @@ Floats = NDArray[np.float32]
 
 
 class FirstTables(NamedTuple):
-    """What the first layer looks up and adds.
+    """Tables that the first layer looks up and adds.
 
     Attributes:
-        distances: shape (K,), how many symbols back each neighbour is.
-        inside: shape (n_positions + 1, K), whether it lies in the image.
-        levels: shape (K, A + 1, d), what each neighbour adds; level A is "outside".
-        summands: shape (n_positions, d), what the place adds.
+        distances: shape (K,), distance of each neighbour in symbols.
+        inside: shape (n_positions + 1, K), True where a neighbour lies in the image.
+        levels: shape (K, A + 1, d), summands by neighbour; level A is "outside".
+        summands: shape (n_positions, d), summands by place.
     """
 
     distances: Ints
@@ -31,7 +31,7 @@ class FirstTables(NamedTuple):
 def first_layer(
     out: Floats,
     history: NDArray[np.int16],
-    seen: tuple[int, int],
+    start: tuple[int, int],
     tables: FirstTables,
     requantise: tuple[np.float32, np.float32],
 ) -> None:
@@ -40,8 +40,8 @@ def first_layer(
     Args:
         out: shape (k, m, d), written.
         history: shape (at least m, room), the last symbols of each stream.
-        seen: how many symbols of `history` the first step has, and its place in an image.
-        tables: what to look up and add.
+        start: number of symbols in `history` at the first step, and its place in an image.
+        tables: summands of the layer.
         requantise: factor of the sums, and the limit of the result.
     """
     n_steps, n_streams, d = out.shape
@@ -50,18 +50,21 @@ def first_layer(
     factor, limit = requantise
     sums = np.empty(d, np.int32)
     for step in range(n_steps):
-        place = (seen[1] + step) % len(summands)
+        place = (start[1] + step) % len(summands)
         for stream in range(n_streams):
+            # Sums of table entries replace the matmul of the first layer.
             sums[:] = summands[place]
             for j in range(len(distances)):
+                # Outside the image the history holds another row or another image.
                 level = outside
                 if inside[place, j]:
-                    level = history[stream, seen[0] + step - distances[j]]
+                    level = history[stream, start[0] + step - distances[j]]
                 row = levels[j, level]
                 for i in range(d):
                     sums[i] += row[i]
             target = out[step, stream]
             for i in range(d):
+                # One product and one rounding: the same float32 on every machine.
                 value = np.rint(np.float32(sums[i]) * factor)
                 target[i] = min(max(value, np.float32(0)), limit)
 

@@ -1,4 +1,4 @@
-"""From the float network to integers, and back."""
+"""Conversion of the float network to integers, and back."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .._torch.quantise import dequantise, quantise_rows
 from .network import NeighbourhoodMLP
 
 MARGIN = 1.1
-"""How far above the largest activation seen the integers still reach."""
+"""Ratio of the largest activation allowed to the largest in calibration."""
 SUM_BITS = 14
 """Bits of the largest summand of the first layer."""
 MATRICES = ("embedding", "mixing", "row", "column", "inner", "head")
@@ -34,18 +34,18 @@ def integers_of(
         symbols: (n, T) windows on which the largest activations are measured.
         real: (n, T), False where a window is padded.
     """
-    found = {
+    matrices = {
         name: quantise_rows(weights, bits=16 if name == "embedding" else 8)
         for name, weights in _matrices(network).items()
     }
-    learned: dict[str, Matrix] = {name: q.integers for name, q in found.items()}
-    for name, quantised in found.items():
+    learned: dict[str, Matrix] = {name: q.integers for name, q in matrices.items()}
+    for name, quantised in matrices.items():
         learned[f"{name}_scale"] = quantised.scales.astype(np.float32)
     for name in BIASED:
         learned[f"{name}_bias"] = _vector(getattr(network, name).bias)
     peaks = _peaks(network, symbols, real)
     units = [
-        found[name].limit / (MARGIN * peak)
+        matrices[name].limit / (MARGIN * peak)
         for name, peak in zip(("inner", "head"), peaks, strict=True)
     ]
     learned["units"] = np.array([_sum_units(learned), *units], np.float32)
@@ -53,13 +53,16 @@ def integers_of(
 
 
 def set_weights(network: NeighbourhoodMLP, learned: Arrays) -> NeighbourhoodMLP:
-    """Set the weights of a network to what the integers stand for; return it."""
-    own = _parameters(network)
+    """Set the weights of a network from the integers; return it."""
+    parameters = _parameters(network)
     with torch.no_grad():
+        # The embedding of the integer model has the knots already added.
         network.knots.zero_()
-        for name in own:
+        for name in parameters:
             weights = dequantise(learned[name], learned[f"{name}_scale"])
-            own[name].copy_(torch.from_numpy(weights).view(own[name].shape))
+            parameters[name].copy_(
+                torch.from_numpy(weights).view(parameters[name].shape)
+            )
         for name in BIASED:
             bias = torch.from_numpy(learned[f"{name}_bias"].copy())
             getattr(network, name).bias.copy_(bias)
@@ -67,17 +70,18 @@ def set_weights(network: NeighbourhoodMLP, learned: Arrays) -> NeighbourhoodMLP:
 
 
 def _parameters(network: NeighbourhoodMLP) -> dict[str, torch.Tensor]:
-    own = {name: getattr(network, name) for name in MATRICES}
-    found = {
+    parts = {name: getattr(network, name) for name in MATRICES}
+    parameters = {
         name: part.weight if isinstance(part, torch.nn.Linear) else part
-        for name, part in own.items()
+        for name, part in parts.items()
     }
-    return {name: part for name, part in found.items() if part.numel()}
+    # A network without positions has empty rows and columns.
+    return {name: part for name, part in parameters.items() if part.numel()}
 
 
 def _matrices(network: NeighbourhoodMLP) -> dict[str, Matrix]:
-    found = {k: v.double().numpy() for k, v in _parameters(network).items()}
-    return found | {"embedding": network.meanings().double().numpy()}
+    matrices = {k: v.double().numpy() for k, v in _parameters(network).items()}
+    return matrices | {"embedding": network.meanings().double().numpy()}
 
 
 def _vector(bias: torch.Tensor) -> NDArray[np.float32]:
@@ -88,6 +92,7 @@ def _peaks(
     network: NeighbourhoodMLP, symbols: NDArray[np.int64], real: NDArray[np.bool_]
 ) -> list[float]:
     """Return the largest activation of both hidden layers."""
+    # A floor, so that an untrained layer does not divide by 0.
     peaks = [1e-3, 1e-3]
     with torch.inference_mode():
         for rows, counted in zip(symbols[:, None], real[:, None], strict=True):
@@ -95,8 +100,10 @@ def _peaks(
             where = torch.arange(rows.shape[1])[None]
             place = where % network.neighbourhood.n_positions
             for i, states in enumerate(network.states(window, where, place)):
-                seen = states[torch.from_numpy(counted)]
-                peaks[i] = max(peaks[i], float(seen.max()) if len(seen) else 0.0)
+                activations = states[torch.from_numpy(counted)]
+                peaks[i] = max(
+                    peaks[i], float(activations.max()) if len(activations) else 0.0
+                )
     return peaks
 
 
@@ -107,4 +114,5 @@ def _sum_units(learned: Arrays) -> float:
     bound = np.abs(mixing).reshape(len(mixing), -1, e).sum(axis=2).max(axis=1)
     bound = (bound * learned["mixing_scale"]).max()
     largest = np.abs(learned["embedding"]).max(axis=1) * learned["embedding_scale"]
+    # A power of two: scaling by it is exact.
     return float(2.0 ** np.floor(np.log2((1 << SUM_BITS) / (bound * largest.max()))))

@@ -1,4 +1,4 @@
-"""The integer MLP: all that coding uses. No torch: numpy's matmul carries the integers."""
+"""Integer MLP that codes, without torch: numpy's matmul carries the integers."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,11 +21,11 @@ Matrix = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What some streams have read.
+    """Symbols that some streams have read.
 
     Attributes:
         symbols: shape (n, room); changed in place.
-        n_held: how many columns of `symbols` count.
+        n_held: number of columns of `symbols` in use.
         n_read: symbols read since the start, without START.
     """
 
@@ -35,7 +35,7 @@ class History:
 
 
 class MLPEngine:
-    """Predicts by integers carried in `carrier`, float32 unless a test asks for more."""
+    """Engine whose integers are carried by floats: float32, in tests also wider types."""
 
     def __init__(
         self, neighbourhood: Neighbourhood, learned: Arrays, carrier: Any = np.float32
@@ -51,6 +51,7 @@ class MLPEngine:
         self._requantise = np.float32(factor), self._inner.limit
 
     def start(self) -> History:
+        # Before the start everything is outside the image.
         symbols = np.full((1, self._reach), self._outside, np.int16)
         return History(symbols=symbols, n_held=self._reach, n_read=-1)
 
@@ -69,9 +70,9 @@ class MLPEngine:
             self._tables,
             self._requantise,
         )
-        inner = self._inner.sums(hidden.reshape(-1, width))
+        inner = self._inner.sums(hidden.reshape(-1, width))  # (k m, d)
         rectify(inner, self._inner.factor, self._inner.bias, self._head.limit)
-        logits = self._head.sums(inner)
+        logits = self._head.sums(inner)  # (k m, d) -> (k m, A)
         scale_logits(logits, self._head.factor, self._head.bias, LOGIT_LIMIT)
         rows = np.empty(logits.shape, np.int64)
         fill_frequencies(rows, logits, self._exponentials)
@@ -80,21 +81,22 @@ class MLPEngine:
     def _append(self, state: History, symbols: Ints) -> History:
         """Return the history after some more symbols, making room where there is none."""
         n_steps, n_streams = symbols.shape
-        reach, held, kept = self._reach, state.n_held, state.symbols
-        if held + n_steps > kept.shape[1] or n_streams < len(kept):
-            last = kept[:n_streams, held - reach : held]
-            kept = np.empty((n_streams, 2 * reach + n_steps), np.int16)
-            kept[:, :reach], held = last, reach
+        reach, n_held, columns = self._reach, state.n_held, state.symbols
+        # Room for many steps at once, so that the history is copied seldom.
+        if n_held + n_steps > columns.shape[1] or n_streams < len(columns):
+            last = columns[:n_streams, n_held - reach : n_held]
+            columns = np.empty((n_streams, 2 * reach + n_steps), np.int16)
+            columns[:, :reach], n_held = last, reach
         read = np.where(symbols == START, self._outside, symbols)
-        kept[:, held : held + n_steps] = read.T
+        columns[:, n_held : n_held + n_steps] = read.T
         return History(
-            symbols=kept, n_held=held + n_steps, n_read=state.n_read + n_steps
+            symbols=columns, n_held=n_held + n_steps, n_read=state.n_read + n_steps
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Dense:
-    """A matrix of integers, and how its sums become the integers of what follows."""
+    """Integer matrix with the scaling of its sums to the integers of the next layer."""
 
     weights: Matrix
     factor: NDArray[np.float32]
@@ -103,7 +105,7 @@ class _Dense:
 
     @classmethod
     def of(cls, learned: Arrays, name: str, units: Any, carrier: Any) -> "_Dense":
-        """Return a layer that reads integers in units[0] and gives some in units[1]."""
+        """Return a layer from integers in units[0] to integers in units[1]."""
         integers, scale = learned[name], learned[f"{name}_scale"]
         return cls(
             weights=np.ascontiguousarray(integers.T, carrier),
@@ -113,6 +115,7 @@ class _Dense:
         )
 
     def sums(self, activations: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Exact for float32 too: the sums stay below 2**24.
         if self.weights.dtype == np.float32:
             return activations @ self.weights
         wide = activations.astype(self.weights.dtype) @ self.weights
@@ -120,9 +123,9 @@ class _Dense:
 
 
 def first_tables(neighbourhood: Neighbourhood, learned: Arrays) -> FirstTables:
-    """Return what neighbours and places add to the first sums, in integers of units[0].
+    """Return the summands of neighbours and places, in integers of units[0].
 
-    Products of integers are exact, and what follows are single float64 operations, so that
+    Products of integers are exact, and single float64 operations follow, so that
     these are the same on every machine.
     """
     embedding, mixing = learned["embedding"].astype(np.int64), learned["mixing"]

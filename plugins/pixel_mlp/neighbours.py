@@ -1,4 +1,4 @@
-"""Which earlier symbols a position sees; numpy only."""
+"""Causal neighbourhoods of positions; numpy only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Widths:
-    """Of one size: numbers per level of a pixel, and of units in both hidden layers."""
+class MLPWidths:
+    """Widths of one size: embedding of a level, and units of both hidden layers."""
 
     embedding: int
     hidden: int
@@ -21,8 +21,8 @@ class Neighbourhood:
     """The causal neighbourhood of every position of an image, or of a byte string.
 
     Attributes:
-        distances: shape (K,), how many symbols back each neighbour is, at least 1.
-        inside: shape (n_positions + 1, K), whether it lies in the image; the last row is of
+        distances: shape (K,), distance of each neighbour in symbols, at least 1.
+        inside: shape (n_positions + 1, K), True where it lies in the image; the last row is of
             a position below the image's first column, which no symbol has.
         grid: (rows, columns) of the image; (1, 1) for a byte string, where every position
             is alike.
@@ -34,11 +34,12 @@ class Neighbourhood:
 
     @classmethod
     def of(cls, shape: Sequence[int] | None, radius: int) -> Self:
-        """Return it for images (height, width[, channels]), or for bytes without a shape.
+        """Return the neighbourhood in images (height, width[, channels]), or in plain bytes.
 
         Channels lie side by side in a row; a radius counts pixels.
         """
         if shape is None:
+            # As many neighbours as in an image, so that sizes agree.
             n_neighbours = 2 * radius * (radius + 1)
             return cls(
                 distances=np.arange(1, n_neighbours + 1),
@@ -47,6 +48,7 @@ class Neighbourhood:
             )
         n_channels = int(np.prod(shape[2:]))
         height, width = shape[0], shape[1] * n_channels
+        # All channels of a pixel lie side by side, also those of the same pixel.
         side = radius * n_channels
         offsets = [(0, -x) for x in range(1, side + 1)]
         offsets += [
@@ -64,10 +66,10 @@ class Neighbourhood:
 
     @property
     def reach(self) -> int:
-        """How many symbols back the farthest neighbour is."""
+        """Distance of the farthest neighbour in symbols."""
         return int(self.distances.max())
 
     @property
     def n_positions(self) -> int:
-        """After so many symbols the next image starts."""
+        """Number of symbols of an image."""
         return self.grid[0] * self.grid[1]

@@ -1,18 +1,18 @@
-"""The float network: embedded neighbours, two hidden layers, one logit per level."""
+"""Float network: embedded neighbours, two hidden layers, one logit per level."""
 
 import numpy as np
 import torch
 from torch import nn
 
 from .._torch.network import Network
-from .neighbours import Neighbourhood, Widths
+from .neighbours import MLPWidths, Neighbourhood
 
 N_KNOTS = 9
 POSITIONS_PER_WINDOW = 32
 
 
 class NeighbourhoodMLP(Network):
-    """Two ReLU layers over the sum of what each neighbour's level means at its place."""
+    """Network of two ReLU layers over the embedded levels of the neighbours."""
 
     basis: torch.Tensor
     inside: torch.Tensor
@@ -21,7 +21,7 @@ class NeighbourhoodMLP(Network):
     def __init__(
         self,
         neighbourhood: Neighbourhood,
-        widths: Widths,
+        widths: MLPWidths,
         *,
         alphabet: int,
         position: bool,
@@ -69,8 +69,8 @@ class NeighbourhoodMLP(Network):
     ) -> torch.Tensor:
         """Return the mean nats of a few positions of each window: pixels are alike."""
         n, length = symbols.shape
-        drawn = rng.integers(0, length, (n, min(POSITIONS_PER_WINDOW, length)))
-        where = torch.from_numpy(drawn).to(symbols.device)
+        positions = rng.integers(0, length, (n, min(POSITIONS_PER_WINDOW, length)))
+        where = torch.from_numpy(positions).to(symbols.device)
         place = where % self.neighbourhood.n_positions
         logits = self.head(self.states(symbols, where, place)[1])
         target, counted = targets.gather(1, where), real.gather(1, where)
@@ -94,7 +94,7 @@ class NeighbourhoodMLP(Network):
             n_rows, n_columns = self.neighbourhood.grid
             row = (place // n_columns).clamp(max=n_rows - 1)
             sums = sums + self.row.T[row] + self.column.T[place % n_columns]
-        first = torch.relu(sums)
+        first = torch.relu(sums)  # (B, P, d)
         return first, torch.relu(self.inner(first))
 
     def inputs(
@@ -105,12 +105,12 @@ class NeighbourhoodMLP(Network):
         before = symbols.new_full((n, reach), self.alphabet)
         padded = torch.cat([before, symbols], 1)
         at = reach + where[..., None] - self.distances  # (B, P, K)
-        levels = padded.gather(1, at.flatten(1)).view(at.shape)
+        levels = padded.gather(1, at.flatten(1)).view(at.shape)  # (B, P, K)
         levels = levels.masked_fill(~self.inside[place], self.alphabet)
         return self.meanings()[levels].flatten(2)
 
     def meanings(self) -> torch.Tensor:
-        """Return what each level means, "outside" last: (A + 1, embedding)."""
+        """Return the embedding of each level, "outside" last: (A + 1, embedding)."""
         return self.embedding + self.basis @ self.knots.T
 
     def initial_scale(self, name: str, parameter: torch.Tensor) -> float:

@@ -12,4 +12,5 @@ from .._transformer.pixels import PixelTransformer
 
 @hookimpl
 def compressors() -> list[type[PixelTransformer]]:
+    # The class lives in a library, because a plugin cannot import a plugin.
     return [PixelTransformer]

@@ -1,4 +1,4 @@
-"""Any causal language model of Hugging Face transformers, as a compressor.
+"""Causal language models of Hugging Face transformers as compressors.
 
 "Language Modeling Is Compression" (Deletang et al. 2023, arXiv:2309.10668): the sum of
 -log2 p(token | tokens before) is the length of a code.
@@ -19,18 +19,18 @@ from .coder import Decoder, Encoder, frequencies_of
 from .files import find_model, is_folder
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .network import LanguageModel
 
 BYTES_PER_TOKEN = 4
-"""Of English in vocabularies of 30,000 to 250,000 tokens: what `window` reckons with."""
+"""Bytes of English per token in vocabularies of 30,000 to 250,000, for `window`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrained(Codec, Represents):
-    """A language model that was trained elsewhere; nothing is trained here.
+    """Language model that was trained elsewhere; nothing is trained here.
 
-    Any bytes can be coded: symbols are the model's tokens, and the data are what their bytes
-    join to, so that a decoder, who knows the length, needs no mark of the end. Text takes
+    Any bytes can be coded: symbols are the model's tokens, and the data are their bytes one
+    after the other, so that a decoder, who knows the length, needs no mark of the end. Text takes
     the tokenizer's own tokens; where those do not give back the bytes (no UTF-8, a tokenizer
     that normalises), the longest that fit. Other tokens could spell the same bytes: a length
     is an upper bound on -log2 p(bytes).
@@ -83,6 +83,7 @@ class Pretrained(Codec, Represents):
                 f"pretrained: the content of {self.model!r} is {files.content}, not "
                 f"{self.content}; get the model that was meant, or leave content out"
             )
+        # A model without a limit of positions may have any context.
         limit = files.n_positions or self.context
         if not 8 <= self.context <= limit:
             raise SpecError(
@@ -107,8 +108,8 @@ class Pretrained(Codec, Represents):
         """Keep the last `prompt` bytes, or nothing; the weights stay as they are."""
         if not self.prompt:
             return replace(self, learned={})
-        kept = self.prefix(b"".join(corpus))[-self.prompt :]
-        return replace(self, learned={"prefix": np.frombuffer(kept, np.uint8)})
+        prompt_bytes = self.prefix(b"".join(corpus))[-self.prompt :]
+        return replace(self, learned={"prefix": np.frombuffer(prompt_bytes, np.uint8)})
 
     def pack(self, data: bytes) -> bytes:
         return self.pack_after(data, b"")
@@ -120,10 +121,11 @@ class Pretrained(Codec, Represents):
         from .network import Reader, settled
 
         network, encoder = self._network("cpu"), Encoder()
-        known = network.vocabulary.symbols_of(prefix)
+        history = network.vocabulary.symbols_of(prefix)
         with settled():
-            reader = Reader(network, known, self.context)
+            reader = Reader(network, history, self.context)
             for symbol in network.vocabulary.symbols_of(data):
+                # Token by token, in the order and with the sums of the decoder.
                 encoder.encode(frequencies_of(reader.predict()), symbol)
                 reader.read(symbol)
         return encoder.finish()
@@ -135,27 +137,28 @@ class Pretrained(Codec, Represents):
             return b""
         network, decoder = self._network("cpu"), Decoder(code)
         octets, lead = network.vocabulary.octets, network.vocabulary.lead
-        known, found = network.vocabulary.symbols_of(prefix), bytearray()
+        history, decoded = network.vocabulary.symbols_of(prefix), bytearray()
         with settled():
-            reader = Reader(network, known, self.context)
-            while len(found) < len(lead) + length:
+            reader = Reader(network, history, self.context)
+            while len(decoded) < len(lead) + length:
                 symbol = decoder.decode(frequencies_of(reader.predict()))
-                found += octets[symbol]
-                if not octets[symbol] or len(found) > len(lead) + length:
+                decoded += octets[symbol]
+                # A special token has no bytes, and a code never passes the length.
+                if not octets[symbol] or len(decoded) > len(lead) + length:
                     raise CodingError(
                         "the code is damaged, or was made by another model or machine"
                     )
                 reader.read(symbol)
-        return bytes(found[len(lead) :])
+        return bytes(decoded[len(lead) :])
 
     def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b"") -> Bits:
         from .network import settled
 
         network = self._network(self.device)
-        known = network.vocabulary.symbols_of(self.prefix(context))
+        history = network.vocabulary.symbols_of(self.prefix(context))
         with settled():
             return np.array(
-                [self._bits(network, known, sample) for sample in samples], np.float64
+                [self._bits(network, history, sample) for sample in samples], np.float64
             )
 
     def hidden_states(self, batch: Sequence[bytes]) -> dict[str, NDArray[np.float32]]:
@@ -171,19 +174,22 @@ class Pretrained(Codec, Represents):
                     table[row, : len(states)] = states
         return layers
 
-    def _bits(self, network: Network, known: Sequence[int], sample: bytes) -> float:
+    def _bits(
+        self, network: LanguageModel, history: Sequence[int], sample: bytes
+    ) -> float:
         symbols = network.vocabulary.symbols_of(sample)
-        parts = network.surprisals(known, symbols, self.context)
+        parts = network.surprisals(history, symbols, self.context)
         return float(sum(float(part.sum()) for part in parts))
 
     def _states(
-        self, network: Network, sample: bytes
+        self, network: LanguageModel, sample: bytes
     ) -> dict[str, NDArray[np.float32]]:
         """Return the states of a sample's bytes, per layer: (T, d)."""
         vocabulary = network.vocabulary
         symbols = vocabulary.symbols_of(sample)
         if not symbols:
             return {}
+        # A byte gets the state of its token, once per byte of the token.
         lengths = [len(vocabulary.octets[symbol]) for symbol in symbols]
         layers = network.hidden(symbols, self.context)
         return {
@@ -191,12 +197,14 @@ class Pretrained(Codec, Represents):
             for i, states in enumerate(layers)
         }
 
-    def _network(self, device: str) -> Network:
-        from .network import Choice, load_network
+    def _network(self, device: str) -> LanguageModel:
+        from .network import ModelChoice, load_network
 
         folder = str(find_model(self.model).folder)
         return load_network(
-            Choice(folder=folder, content=self.content, dtype=self.dtype, device=device)
+            ModelChoice(
+                folder=folder, content=self.content, dtype=self.dtype, device=device
+            )
         )
 
 

@@ -1,4 +1,4 @@
-"""A range coder whose totals hold the largest vocabularies, and whose code ends in a byte.
+"""Range coder for the largest vocabularies, whose code ends in a whole byte.
 
 As in Martin 1979, with 64-bit registers: a symbol narrows the interval [low, low + width),
 a byte is written when the width has lost it, and a carry runs back over what is written.
@@ -18,7 +18,7 @@ TOTAL_BITS = 32
 TOTAL = 1 << TOTAL_BITS
 _WHOLE = 1 << 64
 _BYTE = 1 << 56
-"""What the first byte of a register counts; the width never stays below it."""
+"""Unit of the first byte of a register; the width never stays below it."""
 
 
 def frequencies_of(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -43,7 +43,7 @@ def frequencies_of(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 class Encoder:
-    """Writes symbols; what is coded is whole after `finish`."""
+    """Encoder of symbols; its code is complete after `finish`."""
 
     def __init__(self) -> None:
         self._low, self._width = 0, _WHOLE
@@ -52,6 +52,7 @@ class Encoder:
     def encode(self, frequencies: NDArray[np.int64], symbol: int) -> None:
         """Narrow the interval to a symbol's share."""
         unit = self._width >> TOTAL_BITS
+        # Exact integers of Python: low may pass 64 bits by the carry.
         self._low += unit * int(frequencies[:symbol].sum())
         self._width = unit * int(frequencies[symbol])
         self._carry()
@@ -63,6 +64,7 @@ class Encoder:
     def finish(self) -> bytes:
         """Return the shortest code: past its end a decoder reads zeros."""
         top = self._low + self._width
+        # The fewest bytes whose number lies in the interval, zeros after it.
         for n_bytes in range(9):
             unit = _WHOLE >> 8 * n_bytes
             value = -(-self._low // unit) * unit
@@ -74,7 +76,7 @@ class Encoder:
         return bytes(self._code).rstrip(b"\0")
 
     def _carry(self) -> None:
-        """Add what has outgrown the register to the bytes already written."""
+        """Add a carry out of the register to the bytes already written."""
         if self._low < _WHOLE:
             return
         self._low -= _WHOLE
@@ -86,7 +88,7 @@ class Encoder:
 
 
 class Decoder:
-    """Reads the symbols that an `Encoder` wrote, given the same frequencies."""
+    """Decoder of the symbols of an `Encoder`, given the same frequencies."""
 
     def __init__(self, code: bytes) -> None:
         self._code, self._read = code, 8
@@ -108,6 +110,7 @@ class Decoder:
         self._above -= unit * int(ends[symbol] - frequencies[symbol])
         self._width = unit * int(frequencies[symbol])
         while self._width < _BYTE:
+            # Past the end of the code are zeros, which `finish` leaves out.
             byte = self._code[self._read] if self._read < len(self._code) else 0
             self._read += 1
             self._above = self._above << 8 | byte

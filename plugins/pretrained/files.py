@@ -1,4 +1,4 @@
-"""The files that make a model: where they lie, what they weigh, which content they have."""
+"""Files of a model: their folder, their size, and a hash of their content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOKENIZER = (
     "*.tiktoken",
 )
 POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
-"""What configurations call the number of positions."""
+"""Names of the number of positions in configurations."""
 _CHUNK_BYTES = 1 << 20
 _HEX_DIGITS = 16
 
@@ -44,27 +44,28 @@ class ModelFiles:
 
     @property
     def n_bytes(self) -> int:
-        """What the files weigh, as they lie there."""
+        """Size of all files."""
         return sum(path.stat().st_size for path in self.paths)
 
     @property
     def content(self) -> str:
-        """A hash of names and contents."""
+        """Hash of names and contents."""
         return _content(tuple(map(_seen, self.paths)))
 
     @property
     def n_positions(self) -> int | None:
-        """How many tokens the model can read at once; None is without limit."""
+        """Largest number of tokens read at once; None is without limit."""
         config = json.loads((self.folder / CONFIG).read_text())
+        # Models of several modalities describe their text part apart.
         config = config.get("text_config", config)
-        found = [config[name] for name in POSITIONS if config.get(name)]
-        return int(found[0]) if found else None
+        limits = [config[name] for name in POSITIONS if config.get(name)]
+        return int(limits[0]) if limits else None
 
 
 def find_model(model: str) -> ModelFiles:
     """Return the files of a local folder or a model of the Hugging Face hub.
 
-    What the cache has is not asked for again; what it lacks is downloaded, unless
+    Files in the cache are not requested again; missing ones are downloaded, unless
     HF_HUB_OFFLINE is set.
 
     Raises:
@@ -78,6 +79,7 @@ def find_model(model: str) -> ModelFiles:
     path = Path(model).expanduser()
     if path.is_dir():
         return _files_of(path.resolve(), model)
+    # A hub name has one slash at most: this was meant as a folder.
     if model[0] in "./~" or model.count("/") > 1:
         raise SpecError(
             f"pretrained: there is no folder {model!r}; give an existing one"
@@ -86,7 +88,7 @@ def find_model(model: str) -> ModelFiles:
 
 
 def is_folder(model: str) -> bool:
-    """Whether a model is named by its folder."""
+    """Return True if a model is named by its folder."""
     return Path(model).expanduser().is_dir()
 
 
@@ -102,9 +104,10 @@ def _files_of(folder: Path, model: str) -> ModelFiles:
             "save the model again, with save_pretrained, as safetensors"
         )
     tokenizer = {path for pattern in TOKENIZER for path in folder.glob(pattern)}
-    others = {path for path in tokenizer if path.is_file()} - set(weights)
+    tokenizer_files = {path for path in tokenizer if path.is_file()} - set(weights)
     return ModelFiles(
-        folder=folder, paths=tuple(sorted([folder / CONFIG, *weights, *others]))
+        folder=folder,
+        paths=tuple(sorted([folder / CONFIG, *weights, *tokenizer_files])),
     )
 
 
@@ -121,6 +124,7 @@ def _snapshot(model: str) -> Path:
     """Return the folder of a hub model in the cache, downloaded if need be."""
     from huggingface_hub import constants
 
+    # The cache first: a run without network must not wait for the hub.
     cached = _fetched(model, local_files_only=True)
     if isinstance(cached, Path) and any(_weights(cached)):
         return cached
@@ -140,22 +144,22 @@ def _snapshot(model: str) -> Path:
 
 
 def _fetched(model: str, *, local_files_only: bool) -> Path | Exception:
-    """Return the folder of a snapshot, or why there is none."""
+    """Return the folder of a snapshot, or the error that prevented it."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    wanted: Any = [CONFIG, "model*.safetensors", INDEX, *TOKENIZER]
+    patterns: Any = [CONFIG, "model*.safetensors", INDEX, *TOKENIZER]
     try:
-        found = snapshot_download(
-            model, local_files_only=local_files_only, allow_patterns=wanted
+        folder = snapshot_download(
+            model, local_files_only=local_files_only, allow_patterns=patterns
         )
     except (OSError, HfHubHTTPError, HFValidationError) as error:
         return error
-    return Path(str(found))
+    return Path(str(folder))
 
 
 def _seen(path: Path) -> tuple[Path, int, int]:
-    """Return what changes when a file does."""
+    """Return a key that changes when a file does."""
     about = path.stat()
     return path, about.st_size, about.st_mtime_ns
 

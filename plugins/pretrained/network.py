@@ -1,7 +1,7 @@
-"""The model itself: what it predicts, token by token or many at once.
+"""Language model and its predictions, token by token or many at once.
 
 Both read in the same windows. A window starts with the start token and up to half a context
-of what came before, and goes on with what is coded until the context is full; the next one
+of earlier tokens, and continues with coded tokens until the context is full; the next one
 starts again from the last half. So every token is predicted from at least the half context
 before it (less the start token), or from all there is.
 """
@@ -32,8 +32,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What is loaded, and where to; `content` is there so that another is loaded anew."""
+class ModelChoice:
+    """Key of a loaded model; `content` makes a changed folder load again."""
 
     folder: str
     content: str
@@ -43,15 +43,15 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What the model reads at once: tokens it is given, and symbols it predicts."""
+    """Tokens that the model reads at once, and the symbols it then predicts."""
 
     given: list[int]
     symbols: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
-    """A causal language model over the symbols of its vocabulary.
+class LanguageModel:
+    """Causal language model over the symbols of its vocabulary.
 
     Attributes:
         model: of transformers, in eval mode.
@@ -63,37 +63,41 @@ class Network:
     start: int
 
     def tokens_of(self, symbols: Sequence[int]) -> list[int]:
-        """Return what the model reads for symbols; for an escaped byte its start token."""
+        """Return the tokens of symbols; an escaped byte is read as the start token."""
         n = self.vocabulary.n_tokens
         return [symbol if symbol < n else self.start for symbol in symbols]
 
     def windows(
-        self, known: Sequence[int], symbols: Sequence[int], size: int
+        self, context: Sequence[int], symbols: Sequence[int], size: int
     ) -> Iterator[Window]:
-        """Yield the windows in which symbols are predicted after known ones.
+        """Yield the windows in which symbols are predicted after a history.
 
         A window's tokens, given and predicted, are at most `size` + 1: the last symbol
         need not be read to be predicted.
         """
-        history, done = [*known, *symbols], 0
+        stream, done = [*context, *symbols], 0
         while done < len(symbols):
-            at = len(known) + done
-            given = [self.start, *self.tokens_of(history[:at][kept_from(at, size) :])]
-            n = size - len(given) + 1
-            yield Window(given=given, symbols=list(symbols[done : done + n]))
+            at = len(context) + done
+            tokens = [
+                self.start,
+                *self.tokens_of(stream[:at][window_start(at, size) :]),
+            ]
+            n = size - len(tokens) + 1
+            yield Window(given=tokens, symbols=list(symbols[done : done + n]))
             done += n
 
     def surprisals(
-        self, known: Sequence[int], symbols: Sequence[int], size: int
+        self, context: Sequence[int], symbols: Sequence[int], size: int
     ) -> Iterator[Floats]:
         """Yield -log2 of the probabilities of symbols, in bits, window by window."""
-        for window in self.windows(known, symbols, size):
+        for window in self.windows(context, symbols, size):
             read = window.given + self.tokens_of(window.symbols[:-1])
             logits = self._logits(read, keep=len(window.symbols))
+            # Rows of float64 of a large vocabulary: a few at a time.
             for first in range(0, len(logits), _ROWS):
                 rows = self._shared(logits[first : first + _ROWS])
-                chosen = window.symbols[first : first + _ROWS]
-                yield -np.log2(rows[np.arange(len(rows)), chosen])
+                targets = window.symbols[first : first + _ROWS]
+                yield -np.log2(rows[np.arange(len(rows)), targets])
 
     def hidden(self, symbols: Sequence[int], size: int) -> list[NDArray[np.float32]]:
         """Return the states after each symbol, per layer: (T, d)."""
@@ -137,12 +141,13 @@ class Network:
         )
 
     def _keeping(self, n: int) -> dict[str, int]:
-        """Return how to ask for the last logits only, where the model can be asked."""
-        known = inspect.signature(self.model.forward).parameters
-        return {"logits_to_keep": n} if "logits_to_keep" in known else {}
+        """Return the option for the last logits only, if the model has it."""
+        parameters = inspect.signature(self.model.forward).parameters
+        return {"logits_to_keep": n} if "logits_to_keep" in parameters else {}
 
     def _shared(self, logits: torch.Tensor) -> Floats:
         """Return probabilities of all symbols: (rows, n_tokens) -> (rows, n_symbols)."""
+        # float64 on the CPU: one softmax for all devices and types.
         scores = logits.double().cpu().numpy()
         if not np.isfinite(scores.max(axis=1)).all():
             raise CodingError(
@@ -153,16 +158,19 @@ class Network:
         n = self.vocabulary.n_escapes
         if not n:
             return shares
+        # Bytes without a token keep a small share, so that any data can be coded.
         escapes = np.full((len(shares), n), ESCAPE_SHARE / n)
         return np.concatenate([shares * (1 - ESCAPE_SHARE), escapes], axis=1)
 
 
 class Reader:
-    """Predicts symbol after symbol, as a decoder must: one stream, one token at a time."""
+    """Reader of one stream, one token at a time, as a decoder must."""
 
-    def __init__(self, network: Network, known: Sequence[int], size: int) -> None:
+    def __init__(
+        self, network: LanguageModel, context: Sequence[int], size: int
+    ) -> None:
         self._network, self._size = network, size
-        self._history = list(known)
+        self._history = list(context)
         self._pending, self._n_read = self._window(), 0
         self._cache: Any = None
 
@@ -174,22 +182,23 @@ class Reader:
         return shares
 
     def read(self, symbol: int) -> None:
-        """Take note of a symbol."""
+        """Append a symbol to the history."""
         self._history.append(symbol)
         if self._n_read < self._size:
             self._pending += self._network.tokens_of([symbol])
         else:
+            # The window is full: the next one starts from the last half.
             self._pending, self._n_read, self._cache = self._window(), 0, None
 
     def _window(self) -> list[int]:
-        """Return what a new window is given."""
-        start = kept_from(len(self._history), self._size)
-        kept = self._network.tokens_of(self._history[start:])
-        return [self._network.start, *kept]
+        """Return the first tokens of a new window."""
+        start = window_start(len(self._history), self._size)
+        tokens = self._network.tokens_of(self._history[start:])
+        return [self._network.start, *tokens]
 
 
-def kept_from(n: int, size: int) -> int:
-    """Return the index from which a window is given what came before, of n symbols."""
+def window_start(n: int, size: int) -> int:
+    """Return the index of the first of n symbols that a new window contains."""
     return max(n - (size // 2 - 1), 0)
 
 
@@ -206,7 +215,7 @@ def settled() -> Iterator[None]:
 
 
 @lru_cache(maxsize=2)
-def load_network(choice: Choice) -> Network:
+def load_network(choice: ModelChoice) -> LanguageModel:
     """Return a model from its folder; neither the network nor code in the folder is used.
 
     Raises:
@@ -238,7 +247,9 @@ def load_network(choice: Choice) -> Network:
     head = model.get_output_embeddings()
     n_tokens = model.config.vocab_size if head is None else head.weight.shape[0]
     vocabulary = vocabulary_of(tokenizer, int(n_tokens))
-    return Network(model=model, vocabulary=vocabulary, start=_start(tokenizer, model))
+    return LanguageModel(
+        model=model, vocabulary=vocabulary, start=_start(tokenizer, model)
+    )
 
 
 def _start(tokenizer: Any, model: Any) -> int:

@@ -1,4 +1,4 @@
-"""Which bytes a token stands for, and any bytes as tokens.
+"""Vocabulary: bytes of each token, and tokens for any bytes.
 
 A code is a sequence of symbols whose bytes, one after the other, are the data; a decoder
 reads symbols until it has as many bytes as it was told. So every such sequence is a valid
@@ -24,19 +24,19 @@ LONGEST_FIT = 32
 _HEX_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SPACE = "\u2581"
 _NO_TEXT = re.compile("([\udc80-\udcff]+)")
-"""What `surrogateescape` makes of bytes that are no UTF-8."""
+"""Characters that `surrogateescape` makes of bytes that are no UTF-8."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """The symbols of a code.
+    """Symbols of a code.
 
     Attributes:
         tokenizer: of the model; a decoder asks it for the context alone.
         octets: the bytes of each symbol: the model's tokens in the order of its logits (none
             for special ones), then the bytes that no token is.
-        n_tokens: how many logits the model has.
-        lead: what the tokenizer puts before any text, mostly nothing or a space.
+        n_tokens: number of logits of the model.
+        lead: bytes that the tokenizer puts before any text, mostly none or a space.
     """
 
     tokenizer: Any
@@ -46,7 +46,7 @@ class Vocabulary:
 
     @property
     def n_escapes(self) -> int:
-        """How many bytes no token holds alone."""
+        """Number of bytes that no token holds alone."""
         return len(self.octets) - self.n_tokens
 
     @property
@@ -67,19 +67,20 @@ class Vocabulary:
         ]
 
     def bytes_of(self, symbols: Sequence[int]) -> bytes:
-        """Return what symbols stand for, one after the other."""
+        """Return the bytes of symbols, one after the other."""
         return b"".join(self.octets[symbol] for symbol in symbols)
 
     def _symbols_of(self, piece: str) -> list[int]:
         data = piece.encode("utf-8", "surrogateescape")
         if _NO_TEXT.match(piece):
             return list(self._fitting(data))
+        # The tokenizer adds the lead by itself, but only at the start of a text.
         leads = bool(self.lead) and data.startswith(self.lead)
         text = piece[len(self.lead) :] if leads else piece
-        for asked in (text, piece):
-            symbols = _encoded(self.tokenizer, asked)
-            known = max(symbols, default=0) < self.n_tokens
-            if known and self.bytes_of(symbols) == data:
+        for variant in (text, piece):
+            symbols = _encoded(self.tokenizer, variant)
+            is_in_model = max(symbols, default=0) < self.n_tokens
+            if is_in_model and self.bytes_of(symbols) == data:
                 return symbols
         return list(self._fitting(data))
 
@@ -88,6 +89,7 @@ class Vocabulary:
         start = 0
         while start < len(data):
             end = min(start + LONGEST_FIT, len(data))
+            # Ends at a single byte at the latest: every byte has a symbol.
             while data[start:end] not in self._by_octets:
                 end -= 1
             yield self._by_octets[data[start:end]]
@@ -113,8 +115,10 @@ def vocabulary_of(tokenizer: Any, n_tokens: int) -> Vocabulary:
                 f"the tokenizer has a token {i}, the model {n_tokens}; they do not belong"
                 " together: save both from the same model"
             )
+    # Bytes that only occur inside tokens need symbols of their own.
     alone = set(tokens)
     escaped = [bytes([i]) for i in range(256) if bytes([i]) not in alone]
+    # One letter shows what a tokenizer puts in front of it.
     probe = b"".join(tokens[i] for i in _encoded(tokenizer, "a"))
     lead = probe[:-1] if probe.endswith(b"a") else b""
     return Vocabulary(
@@ -127,12 +131,13 @@ def vocabulary_of(tokenizer: Any, n_tokens: int) -> Vocabulary:
 
 def _encoded(tokenizer: Any, text: str) -> list[int]:
     """Return the tokens of text in which no name of a special token has a meaning."""
-    asked = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
-    return [int(i) for i in asked["input_ids"]]
+    encoding = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    return [int(i) for i in encoding["input_ids"]]
 
 
 def _token_octets(tokenizer: Any) -> Iterator[tuple[int, bytes]]:
     """Yield each token and the bytes it stands for; special ones stand for none."""
+    # Tokenizers write bytes as text in one of a few ways, which their decoder names.
     kinds, special = _kinds(tokenizer), set(tokenizer.all_special_ids)
     added = tokenizer.added_tokens_decoder
     alphabet = _byte_alphabet()
@@ -155,6 +160,7 @@ def _token_octets(tokenizer: Any) -> Iterator[tuple[int, bytes]]:
 
 def _kinds(tokenizer: Any) -> set[str]:
     """Return how a tokenizer writes bytes as text: what its decoder undoes."""
+    # Its tokens are single bytes, but it has no fast backend that says so.
     if type(tokenizer).__name__ == "ByT5Tokenizer":
         return {"bytes"}
     backend = getattr(tokenizer, "backend_tokenizer", None)

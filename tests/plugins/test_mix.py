@@ -35,7 +35,7 @@ def small(**fields) -> Codec:
 
 
 def machine(prefix: bytes = b"", **fields):
-    return module("machine").Machine(small(**fields)._plan, prefix)
+    return module("machine").Machine(small(**fields)._dimensions, prefix)
 
 
 data_of_few_symbols = st.lists(st.sampled_from(b"ab \xff"), max_size=60).map(bytes)

@@ -36,7 +36,7 @@ def test_exponential_is_exp():
 def test_the_gradient_of_a_block_is_that_of_torch():
     torch = import_module("torch")
     model = SMALL.fit([TEXT[:3000]], seed=0)
-    streams = model._known()
+    streams = model._fitted_streams()
     width, n_steps = model.hidden, COMPILED.BLOCK
     text = b"    return self"[:n_steps]
     flat = torch.tensor(streams.weights[0], dtype=torch.float64, requires_grad=True)

@@ -49,8 +49,8 @@ def test_a_primed_coder_gives_the_bytes_of_pack_after(
 
 
 def test_primed_tails_are_the_very_bytes_of_the_whole_code():
-    recipe, prefix = lzma_recipe(), TEXT[:50_000]
-    n_out, (end, tail) = PRIMED.tails_after(recipe, prefix, [b"", SAMPLES[0]])
+    coder_spec, prefix = lzma_coder_spec(), TEXT[:50_000]
+    n_out, (end, tail) = PRIMED.tails_after(coder_spec, prefix, [b"", SAMPLES[0]])
     one = codec("lzma")
     code = one.pack_after(SAMPLES[0], prefix)
     shared = shared_length(end, tail)
@@ -61,13 +61,13 @@ def test_primed_tails_are_the_very_bytes_of_the_whole_code():
 def test_a_batch_larger_than_all_pipes_does_not_block():
     # 4 MB in, and more than 64 KiB out before the last sample is read.
     samples = [RANDOM[:1000]] * 150 + [bytes(4_000_000)]
-    _, tails = PRIMED.tails_after(lzma_recipe(), TEXT[:5000], samples)
+    _, tails = PRIMED.tails_after(lzma_coder_spec(), TEXT[:5000], samples)
     assert len(tails) == 151
     assert sum(map(len, tails)) > 1 << 16
 
 
 def test_a_coder_that_fails_is_an_error_with_its_reason():
-    broken = PRIMED.Recipe(
+    broken = PRIMED.StreamingCoder(
         module="zlib", factory="compressobj", feed="compress", finish="no_such_method"
     )
     with pytest.raises(CodingError, match=r"1 of 2 answers.*no_such_method"):
@@ -76,7 +76,7 @@ def test_a_coder_that_fails_is_an_error_with_its_reason():
 
 
 def test_a_missing_codec_is_named():
-    missing = PRIMED.Recipe(
+    missing = PRIMED.StreamingCoder(
         module="no_such_codec", factory="Coder", feed="feed", finish="finish"
     )
     with pytest.raises(ModuleNotFoundError, match="no_such_codec"):
@@ -101,8 +101,8 @@ def test_the_helper_dies_with_its_parent():
     assert not psutil.wait_procs(seen, timeout=5)[1]
 
 
-def lzma_recipe():
-    return codec("lzma")._recipe(1 << 16)
+def lzma_coder_spec():
+    return codec("lzma")._coder_spec(1 << 16)
 
 
 def helpers(process: psutil.Process) -> list[psutil.Process]:
