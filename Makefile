@@ -42,19 +42,8 @@ lint: setup  ## ruff and mypy
 report: setup  ## print the last run of a suite again
 	$(BIN)/bitprobe report results/runs/$(SUITE)
 
-publish: setup  ## write a finished run to results/SUITE: tables, page, records
-	mkdir -p results/$(SUITE)
-	$(BIN)/bitprobe report results/runs/$(SUITE) --format markdown > results/$(SUITE)/leaderboard.md
-	$(BIN)/bitprobe report results/runs/$(SUITE) --format csv | gzip -9n > results/$(SUITE)/leaderboard.csv.gz
-	$(BIN)/bitprobe report results/runs/$(SUITE) --format html > results/$(SUITE)/leaderboard.html
-	$(BIN)/bitprobe report results/runs/$(SUITE) --format json | gzip -9n > results/$(SUITE)/records.jsonl.gz
-	$(BIN)/bitprobe figures results/runs/$(SUITE) --output results/$(SUITE)/figures
-ifneq ($(filter bench standard ladders interventions igpt,$(SUITE)),)
-	$(BIN)/bitprobe hypothesis results/runs/$(SUITE) --format markdown > results/$(SUITE)/hypothesis.md
-endif
-ifneq ($(filter joint joint_networks transfer,$(SUITE)),)
-	$(BIN)/bitprobe joint results/runs/$(SUITE) > results/$(SUITE)/joint.md
-endif
+publish: setup  ## write a finished run to results/SUITE: tables, page, records, figures
+	$(BIN)/bitprobe publish results/runs/$(SUITE) --output results/$(SUITE)
 
 clean:  ## remove the environment and caches, keep results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -143,6 +143,18 @@ def figures(
     typer.echo(f"wrote {len(paths)} figures to {output}")
 
 
+def publish(
+    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+    *,
+    output: Annotated[Path, typer.Option(help="the folder to publish")],
+) -> None:
+    """Write a finished run as tables, page, records and figures."""
+    from harness.commands.publish import publish as publish_folder
+
+    paths = publish_folder(folder, output)
+    typer.echo(f"wrote {len(paths)} files to {output}")
+
+
 def compare(
     first: Annotated[str, typer.Argument(help="a compressor's spec, or a baseline")],
     second: Annotated[str, typer.Argument(help="another one's")],

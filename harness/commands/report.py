@@ -36,13 +36,21 @@ def write_figures(folder: Path, target: Path) -> list[Path]:
     Raises:
         StoreError: the folder has no records, or the target cannot be written.
     """
+    return write_charts(results_of(Store(folder)), target)
+
+
+def write_charts(results: Results, target: Path) -> list[Path]:
+    """Write the figures that results allow, as SVG; return their paths.
+
+    Raises:
+        StoreError: the target cannot be written.
+    """
     from harness.report.charts.theme import save
 
-    figures = _figures(results_of(Store(folder)))
+    figures = _figures(results)
     _make_folder(target)
     paths = []
     for name, chart in figures.items():
-        # None stands for a figure that these records do not allow.
         if chart is not None:
             paths.append(target / f"{name}.svg")
             save(chart, paths[-1])

@@ -1,0 +1,86 @@
+"""`bitprobe publish`: a finished run as a folder that others read, cite and check."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from harness.analysis.results import Results, results_of
+from harness.atomic import write_atomic
+from harness.commands.report import write_charts
+from harness.errors import StoreError
+from harness.planning.manifest import FILE, Manifest, RunSet
+from harness.records.store import PUBLISHED, Store
+from harness.report.document import document
+
+JOINT_TASKS = ("joint", "transfer")
+
+
+def publish(folder: Path, target: Path) -> list[Path]:
+    """Write tables, page, records, manifest and figures of a run; return their paths.
+
+    Everything but the figures can be read back: `target` is a folder for `bitprobe report`
+    and the other reading commands. Nothing is written before all of it has been made.
+
+    Raises:
+        StoreError: the folder has no records or no manifest, the run is unofficial, or the
+            target cannot be written.
+    """
+    results = results_of(Store(folder))
+    manifest = results.manifest
+    if manifest is None:
+        raise StoreError(
+            f"{folder} has no {FILE}; run its suite again, then publish it"
+        )
+    if not results.is_official:
+        raise StoreError(
+            f"{folder} holds a run with --limit or --seed; run the whole suite, then "
+            "publish it"
+        )
+    files = _files(results, manifest)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            write_atomic(target / name, content)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {target}: {error.strerror}; give another --output"
+        ) from error
+    return [
+        *(target / name for name in files),
+        *write_charts(results, target / "figures"),
+    ]
+
+
+def _files(results: Results, manifest: Manifest) -> dict[str, bytes]:
+    """Return the contents of all files by name."""
+    files = {
+        "leaderboard.md": document(results, "markdown").encode(),
+        "leaderboard.html": document(results, "html").encode(),
+        "scores.csv.gz": _packed(document(results, "csv")),
+        PUBLISHED: _packed(document(results, "json")),
+        FILE: _published(manifest)
+        .model_dump_json(indent=1, exclude_defaults=True)
+        .encode()
+        + b"\n",
+    }
+    if results.test is not None:
+        from harness.report.preregistered import hypothesis_document
+
+        files["hypothesis.md"] = hypothesis_document(results.test, "markdown").encode()
+    if any(record.job.task in JOINT_TASKS for record in results.records):
+        from harness.report.joint import joint_markdown
+
+        files["joint.md"] = joint_markdown(results.records).encode()
+    return files
+
+
+def _packed(text: str) -> bytes:
+    # No time in the header: the same records give the same bytes.
+    return gzip.compress(text.encode(), 9, mtime=0)
+
+
+def _published(manifest: Manifest) -> Manifest:
+    """Return the manifest of the newest set alone; the records say which keys are in it."""
+    current: RunSet = manifest.current.model_copy(update={"keys": {}})
+    return manifest.model_copy(update={"sets": [current]})
