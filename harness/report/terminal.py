@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -10,6 +12,13 @@ from harness.analysis.board import Leaderboard
 from harness.analysis.results import Results
 from harness.report.cells import rank, short
 from harness.report.legend import EMPTY, UNOFFICIAL, legend
+
+Columns = list[list[str]]
+"""Columns of a table, each its header and its cells."""
+N_FIXED = 3
+"""First columns, which every part of a leaderboard repeats: rank, compressor, ratio."""
+PADDING = 3
+"""Letters between two columns."""
 
 
 def wide_console() -> Console:
@@ -22,7 +31,8 @@ def print_results(results: Results, console: Console) -> None:
     """Print a leaderboard per data set, how to read it, and the answer."""
     boards = [board for board in results.leaderboards if not board.is_empty]
     for board in boards:
-        console.print(_table(board))
+        for table in _tables(board, console.width):
+            console.print(table)
         for remark, names in _by_remark(board).items():
             # Below the table and once per remark: a column of them would be too wide.
             line = f"  {remark}: {', '.join(names)}"
@@ -37,22 +47,51 @@ def print_results(results: Results, console: Console) -> None:
         console.print(sentence, style="bold", highlight=False, markup=False)
 
 
-def _table(board: Leaderboard) -> Table:
-    """Return a board for a terminal: no family, and remarks go below it."""
-    table = Table(title=escape(board.dataset), title_justify="left", pad_edge=False)
+def _tables(board: Leaderboard, width: int) -> Iterator[Table]:
+    """Yield a board in as many tables, one below the other, as its columns need."""
     rows = [
         [rank(row.rank), row.name, short(row.ratio), *map(short, row.cells)]
         for row in board.rows
     ]
-    headers = ("rank", "compressor", "ratio", *(c.header for c in board.columns))
-    for header, *cells in zip(headers, *rows, strict=True):
+    headers = ["rank", "compressor", "ratio", *(c.header for c in board.columns)]
+    columns = [list(column) for column in zip(headers, *rows, strict=True)]
+    fixed, scores = columns[:N_FIXED], columns[N_FIXED:]
+    for part, group in enumerate(_groups(fixed, scores, width)):
+        title = f"{board.dataset}, continued" if part else board.dataset
+        yield _table(title, [*fixed, *group], len(board.compressors))
+
+
+def _groups(fixed: Columns, scores: Columns, width: int) -> list[Columns]:
+    """Return the columns of each table: a terminal would cut what is too wide."""
+    start = sum(map(_width, fixed))
+    groups: list[Columns] = [[]]
+    total = start
+    for column in scores:
+        if groups[-1] and total + _width(column) > width:
+            groups.append([])
+            total = start
+        groups[-1].append(column)
+        total += _width(column)
+    return groups
+
+
+def _width(column: Sequence[str]) -> int:
+    """Return the least width of a column: its widest cell or word of its header."""
+    header, *cells = column
+    return max(map(len, [*header.split(), *cells])) + PADDING
+
+
+def _table(title: str, columns: Columns, n_compressors: int) -> Table:
+    """Return a table for a terminal: no family, and remarks go below it."""
+    table = Table(title=escape(title), title_justify="left", pad_edge=False)
+    for header, *cells in columns:
         # Headers may take several lines, cells may not.
-        width = max(map(len, cells), default=1)
-        table.add_column(header, min_width=width, no_wrap=len(header) <= width)
-    last_compressor = len(board.compressors) - 1
-    for place, cells in enumerate(rows):
-        ends_section = place == last_compressor and bool(board.baselines)
-        table.add_row(*map(escape, cells), end_section=ends_section)
+        widest = max(map(len, cells), default=1)
+        table.add_column(header, min_width=widest, no_wrap=len(header) <= widest)
+    rows = list(zip(*(cells for _, *cells in columns), strict=True))
+    for place, row in enumerate(rows, 1):
+        ends_section = place == n_compressors < len(rows)
+        table.add_row(*map(escape, row), end_section=ends_section)
     return table
 
 

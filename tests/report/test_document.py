@@ -57,8 +57,8 @@ def novel_readout(monkeypatch):
     return column
 
 
-def on_terminal(results):
-    console = Console(width=250, record=True, file=io.StringIO())
+def on_terminal(results, width=250):
+    console = Console(width=width, record=True, file=io.StringIO())
     print_results(results, console)
     return console.export_text()
 
@@ -96,6 +96,20 @@ def test_terminal_markdown_and_latex_show_the_same_rows_under_the_same_words(
     shown = [[*row[:2], *row[3:-1]] for row in markdown]
     assert [row[:3] for row in terminal] == [row[:3] for row in shown]
     assert terminal[0] == shown[0]
+
+
+def test_a_narrow_terminal_shows_every_column_in_tables_one_below_the_other(
+    records, results_from
+):
+    results = results_from(records)
+    text = on_terminal(results, width=50)
+    lines = [line for line in text.splitlines() if line[:1] in ("\u2503", "\u2502")]
+    assert max(map(len, lines)) <= 50
+    assert "digits, continued" in text
+    # Three columns of scores, each too wide to stand beside another.
+    assert sum("a(level=1)" in line for line in lines) == 3
+    for number in ("2.000 \u00b1.200", "0.700 \u00b1.070", "5.0"):
+        assert number in text
 
 
 def test_the_page_has_the_same_headers_and_rows(records, results_from):
