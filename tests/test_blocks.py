@@ -1,6 +1,5 @@
 """Codes by blocks come back, cost what their models say, and refuse another training."""
 
-import json
 import math
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from harness.contract.online_code import (
 )
 from harness.contract.registry import load_registry
 from harness.errors import CodingError, ContainerError, NotApplicableError
+from harness.records.store import Store
 
 BITPROBE = Path(sys.executable).parent / "bitprobe"
 LEVELS = 16
@@ -326,16 +326,16 @@ def test_a_network_is_trained_again_and_decoded_in_a_fresh_process(tmp_path: Pat
     folder = tmp_path / "run"
     command = [BITPROBE, "run", str(suite), "--output", str(folder), "-j", "1"]
     subprocess.run(command, capture_output=True, check=True)
-    records = [json.loads(p.read_text()) for p in folder.glob("records/*.json")]
-    assert {r["status"] for r in records} == {"done"}, [r["reason"] for r in records]
-    by_task = {r["job"]["task"]: r for r in records}
-    (rate,) = by_task["prequential"]["scores"]
-    assert (rate["name"], rate["realised"]) == ("prequential_bpb", "decoded")
-    assert rate["note"].endswith("by blocks, 6 fits of 3 steps")
-    assert 0 < rate["value"] < 5
-    joint = {s["name"]: s for s in by_task["joint"]["scores"]}
+    records = Store(folder).read_all()
+    assert all(record.is_done for record in records), [r.reason for r in records]
+    by_task = {record.job.task: record for record in records}
+    (rate,) = by_task["prequential"].scores
+    assert (rate.name, rate.realised) == ("prequential_bpb", "decoded")
+    assert rate.note.endswith("by blocks, 6 fits of 3 steps")
+    assert 0 < rate.value < 5
+    joint = {score.name: score for score in by_task["joint"].scores}
     assert "saved_bpb:same_data:x1" in joint
     # X is in the weights, which no window gates.
-    assert all("window" not in s["note"] for s in joint.values())
+    assert not any(score.beyond_window for score in joint.values())
     for task in ("prequential", "joint"):
-        assert by_task[task]["cost"]["decode_cpu_seconds"] > 0
+        assert by_task[task].cost.decode_cpu_seconds > 0

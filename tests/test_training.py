@@ -288,7 +288,8 @@ def records(folder: Path) -> list[dict[str, Any]]:
     """Return all records without what the clock and memory decide."""
     found = [json.loads(p.read_text()) for p in folder.glob("records/*.json")]
     return sorted(
-        ({**record, "cost": 0} for record in found), key=lambda one: str(one["key"])
+        ({**record, "cost": 0, "date": ""} for record in found),
+        key=lambda one: str(one["key"]),
     )
 
 

@@ -54,12 +54,12 @@ class Cell:
 
     @property
     def is_measured(self) -> bool:
-        """Whether there is a number."""
+        """Return whether there is a number."""
         return not math.isnan(self.value)
 
     @property
     def has_interval(self) -> bool:
-        """Whether the number has both ends."""
+        """Return whether the number has an interval."""
         return not (math.isnan(self.low) or math.isnan(self.high))
 
 
@@ -88,7 +88,7 @@ class Row:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is no compressor."""
+        """Return whether the row is a baseline."""
         return self.family == BASELINE
 
 
@@ -103,7 +103,7 @@ class Absence:
 
     @property
     def is_failure(self) -> bool:
-        """Whether something went wrong: a readout without meaning is no failure."""
+        """Return whether a job failed; a readout without meaning is no failure."""
         return self.status != NOT_APPLICABLE
 
 
@@ -118,7 +118,7 @@ class Leaderboard:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to show: no task that ran declares a column."""
+        """Return whether there is nothing to show: no task that ran declares a column."""
         return not self.rows and not self.absences
 
     @property

@@ -72,7 +72,7 @@ class Results:
 
     @property
     def is_official(self) -> bool:
-        """Whether no record is of a run with --limit or --seed."""
+        """Return whether no record is of a run with --limit or --seed."""
         return all(record.job.official for record in self.records)
 
     @property

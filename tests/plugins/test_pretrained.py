@@ -234,7 +234,7 @@ def test_other_weights_are_another_key_and_are_refused_under_the_old_one(
 
     def keys() -> tuple[set[str], int]:
         spec = f"pretrained(model={str(tmp_path / 'm')!r}, context=64)"
-        jobs = plan(suite, load_registry(), Selection(only=[spec])).jobs
+        jobs = plan(suite, load_registry(), Selection(only=[spec], also=[spec])).jobs
         own = [job for job in jobs if job.subject.name == "pretrained"]
         return {job.key for job in own}, own[0].subject.prior_bytes
 

@@ -52,7 +52,13 @@ def novel_readout(monkeypatch):
         baselines=("majority",),
         is_readout=True,
     )
-    task = Task(name="novelty", version=1, run=lambda *_: None, columns=(column,))
+    task = Task(
+        name="novelty",
+        version=1,
+        measure=lambda *_: None,
+        judge=lambda *_: None,
+        columns=(column,),
+    )
     monkeypatch.setitem(catalog.TASKS, "novelty", task)
     return column
 
