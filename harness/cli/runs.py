@@ -22,7 +22,7 @@ class Device(StrEnum):
 
 
 class Format(StrEnum):
-    """How a report is written."""
+    """Formats of a report."""
 
     table = "table"
     markdown = "markdown"
@@ -33,7 +33,7 @@ class Format(StrEnum):
 
 
 class TestFormat(StrEnum):
-    """How the test of a hypothesis is written."""
+    """Formats of a preregistered test."""
 
     text = "text"
     markdown = "markdown"
@@ -93,7 +93,7 @@ def judge(
     *,
     jobs: Annotated[int, typer.Option("-j", min=1, help="jobs at a time")] = 2,
 ) -> None:
-    """Compute scores anew from what a run measured, without running it again."""
+    """Compute scores anew from what a run measured."""
     from harness.commands.judge import judge_and_report
 
     raise typer.Exit(judge_and_report(folder, n_jobs=jobs))

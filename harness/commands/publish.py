@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zipfile
 from pathlib import Path
+
+import numpy as np
 
 from harness.analysis.results import Results, results_of
 from harness.atomic import write_atomic
 from harness.commands.report import write_charts
 from harness.errors import StoreError
 from harness.planning.manifest import FILE, Manifest, RunSet
-from harness.records.store import PUBLISHED, Store
+from harness.records.store import PUBLISHED, PUBLISHED_ARRAYS, Store
 from harness.report.document import document
 
 JOINT_TASKS = ("joint", "transfer")
+RATE_BITS = ("heldout_bits", "isolated_bits", "stream_bits", "cold_bits", "n_bytes")
+"""Arrays of code lengths that intervals of rates resample."""
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 def publish(folder: Path, target: Path) -> list[Path]:
-    """Write tables, page, records, manifest and figures of a run; return their paths.
+    """Write tables, page, records, arrays, manifest and figures of a run; return paths.
 
     Everything but the figures can be read back: `target` is a folder for `bitprobe report`
     and the other reading commands. Nothing is written before all of it has been made.
@@ -38,6 +45,8 @@ def publish(folder: Path, target: Path) -> list[Path]:
             "publish it"
         )
     files = _files(results, manifest)
+    if arrays := _arrays(results):
+        files[PUBLISHED_ARRAYS] = arrays
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -73,6 +82,31 @@ def _files(results: Results, manifest: Manifest) -> dict[str, bytes]:
 
         files["joint.md"] = joint_markdown(results.records).encode()
     return files
+
+
+def _arrays(results: Results) -> bytes:
+    """Return the archive of arrays for the test and paired comparisons; b"" if none.
+
+    Features, distances and completions are left out: they are large, and no reading
+    command needs them.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as members:
+        for record in sorted(results.records, key=lambda record: record.key):
+            arrays = {
+                name: array
+                for name, array in results.arrays(record.key).items()
+                if name.startswith(("credit", "labels")) or name in RATE_BITS
+            }
+            if arrays:
+                # Not compressed inside: the archive compresses each member whole.
+                content = io.BytesIO()
+                np.savez(content, allow_pickle=False, **arrays)
+                # A fixed date: the same records give the same bytes.
+                info = zipfile.ZipInfo(f"{record.key}.npz", LONG_AGO)
+                members.writestr(info, content.getvalue(), zipfile.ZIP_LZMA)
+        is_empty = not members.namelist()
+    return b"" if is_empty else archive.getvalue()
 
 
 def _packed(text: str) -> bytes:

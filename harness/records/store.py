@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import lzma
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +23,8 @@ from harness.records.record import RECORD_FORMAT, Record, read_record, record_fr
 
 PUBLISHED = "records.jsonl.gz"
 """File of all records, one JSON text a line, in a published folder."""
+PUBLISHED_ARRAYS = "arrays.zip"
+"""Archive of the per-sample arrays of a published folder, KEY.npz for each record."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +118,39 @@ class Store:
             raise StoreError(f"{path} is damaged: {error}; get it again") from error
 
     def read_arrays(self, key: str) -> dict[str, NDArray[Any]]:
-        """Return the per-sample arrays beside a record; empty where there are none."""
-        path = self.arrays_path(key)
-        if not path.is_file():
+        """Return the per-sample arrays beside a record; empty where there are none.
+
+        Raises:
+            StoreError: they are damaged.
+        """
+        path, published = self.arrays_path(key), self.folder / PUBLISHED_ARRAYS
+        try:
+            if path.is_file():
+                return _read_npz(path.read_bytes())
+            if published.is_file():
+                with zipfile.ZipFile(published) as archive:
+                    return _read_npz(archive.read(path.name))
+        except KeyError:  # the archive has no arrays of this record
             return {}
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            zipfile.BadZipFile,
+            lzma.LZMAError,
+        ) as error:
+            raise StoreError(
+                f"the arrays of {key[:12]} in {self.folder} are damaged: {error}; "
+                "get them again"
+            ) from error
+        return {}
 
     def write(self, record: Record) -> None:
         """Write a record under its key: temporary file, fsync, rename."""
         text = json.dumps(record.to_json(), sort_keys=True, indent=1)
         write_atomic(self.record_path(record.key), text.encode())
+
+
+def _read_npz(data: bytes) -> dict[str, NDArray[Any]]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return dict(arrays)

@@ -3,6 +3,7 @@
 import gzip
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.commands.publish import publish
@@ -16,6 +17,9 @@ from harness.planning.manifest import (
     write_manifest,
 )
 from harness.records.store import Store
+
+CREDIT = np.eye(3)[[0, 1, 2, 0]]
+LABELS = np.array([0, 1, 1, 0])
 
 
 @pytest.fixture
@@ -35,6 +39,8 @@ def run_of(folder, records):
     store.open()
     for record in records:
         store.write(record)
+        arrays = {"credit": CREDIT, "labels": LABELS, "features_test": np.ones((9, 9))}
+        np.savez(store.arrays_path(record.key), **arrays)
     keys = {cell_of(record.job): record.key for record in records}
     sets = [RunSet(keys=keys, command="bitprobe run t", date="2026-11-25")]
     write_manifest(
@@ -82,3 +88,20 @@ def test_a_folder_without_records_leaves_nothing(tmp_path):
     with pytest.raises(StoreError, match="no records in"):
         publish(tmp_path / "run", tmp_path / "published")
     assert not (tmp_path / "published").exists()
+
+
+def test_per_sample_results_are_published_and_features_are_not(tmp_path, records):
+    run = run_of(tmp_path / "run", records)
+    publish(run, tmp_path / "published")
+    arrays = Store(tmp_path / "published").read_arrays(records[0].key)
+    assert set(arrays) == {"credit", "labels"}
+    assert (arrays["credit"] == CREDIT).all()
+    assert Store(tmp_path / "published").read_arrays("another") == {}
+
+
+def test_a_damaged_archive_is_one_clear_line(tmp_path, records):
+    target = tmp_path / "published"
+    publish(run_of(tmp_path / "run", records), target)
+    (target / "arrays.zip").write_bytes(b"PK no archive")
+    with pytest.raises(StoreError, match=r"are damaged: [^\n]*; get them again$"):
+        Store(target).read_arrays(records[0].key)
