@@ -18,7 +18,7 @@ def compare_in(
 
     Raises:
         UsageError: a spec is unknown, or the folder lacks its record.
-        StoreError: it has no records, or what is there is damaged.
+        StoreError: it has no records, or a record is damaged.
     """
     store = Store(folder)
     measured = {record.spec for record in results_of(store).records}
@@ -27,7 +27,8 @@ def compare_in(
 
 
 def _spelled(spec: str, measured: set[str]) -> str:
-    """Return a spec as records write it; a plugin that is not at hand needs no parsing."""
+    """Return a spec in the spelling of records."""
+    # Baselines, and plugins that are gone, have records but cannot be parsed.
     if spec in measured:
         return spec
     return spec_of(load_registry().parse(spec))
