@@ -2,8 +2,8 @@
 
 import os
 
-# One thread: jobs share the cores, and BLAS threads on a busy core are far slower. It must
-# be said before numpy is imported.
+# One thread: jobs share the cores, and BLAS threads on a busy core are far slower. numpy
+# reads these variables when it is imported.
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 

@@ -17,10 +17,13 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     help="Does better compression give better representations?",
+    # Errors of the user are one line; any other traceback is a bug, shown plainly.
     pretty_exceptions_enable=False,
     add_completion=False,
+    # Brackets in help texts are part of specs, not markup.
     rich_markup_mode=None,
 )
+# The help lists commands in this order.
 app.command("run")(runs.run_suite)
 app.command("judge")(runs.judge)
 app.command("report")(runs.report)
@@ -65,9 +68,11 @@ def _options(
 
 def main() -> None:
     """Run the command line; an error of the user's is one line and exit code 2."""
+    # Without a command, help is of more use than an error.
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
+        # Not standalone, so that every error passes through here for its exit code.
         code = int(app(standalone_mode=False) or 0)
     except TyperException as error:
         _fail(f"{error.format_message().rstrip('.')}; see bitprobe --help", 2)
@@ -79,11 +84,12 @@ def main() -> None:
         _fail(str(error), 1)
     except typer.Abort:
         code = INTERRUPTED
-    if code == INTERRUPTED:  # as typer answers Ctrl-C
+    if code == INTERRUPTED:  # typer returns this code after Ctrl-C
         _fail("stopped; what was finished is kept, run again to resume", code)
     sys.exit(code)
 
 
 def _fail(message: str, code: int) -> None:
+    # The standard output may be a file or a pipe: messages stay out of it.
     typer.echo(f"bitprobe: {message}", err=True)
     sys.exit(code)

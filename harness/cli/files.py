@@ -28,6 +28,7 @@ def fit(
     plugins_dir: PluginsDir = None,
 ) -> None:
     """Fit a compressor, or resume its training, and save it."""
+    # Imported inside of commands: the help need not wait for numerical libraries.
     from harness.commands.fit import fit_and_report
 
     fit_and_report(spec, data, output, seed=seed, plugins_dir=plugins_dir)
@@ -102,5 +103,6 @@ def complete(  # noqa: PLR0913  (these are the options)
     )
     for name, value, unit in completions.scores:
         typer.echo(f"{name:<46} {value:10.4f} {unit}")
+    # On the standard error, since scores and text may go to a pipe.
     say(f"wrote {output}")
     typer.echo(completions.text)

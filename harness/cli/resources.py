@@ -62,6 +62,7 @@ def audit(
     if as_json:
         _print_json(asdict(result))
         return
+    # Imported only here: JSON needs no console.
     from harness.report.audit import print_audit
     from harness.report.terminal import wide_console
 
@@ -79,6 +80,7 @@ def check(
     """
     from harness.commands.check import check_and_report
 
+    # The exit code lets continuous integration fail on a broken contract.
     raise typer.Exit(check_and_report(target, plugins_dir))
 
 
@@ -107,10 +109,12 @@ def doctor(
     for diagnosis in diagnoses:
         if not (quiet and diagnosis.is_fine):
             typer.echo(f"{diagnosis.name:<22} {diagnosis.message}")
+    # The exit code lets a script test a machine.
     raise typer.Exit(0 if all(d.is_fine for d in diagnoses) else 1)
 
 
 def _print_json(values: Any) -> None:
     import json
 
+    # `str` writes values that JSON lacks, such as paths.
     typer.echo(json.dumps(values, indent=1, default=str))

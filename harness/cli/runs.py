@@ -14,7 +14,7 @@ DEFAULT_RUN = Path("results/runs/bench")
 
 
 class Device(StrEnum):
-    """Where networks run."""
+    """Device of networks."""
 
     auto = "auto"
     cpu = "cpu"
@@ -70,6 +70,7 @@ def run_suite(  # noqa: PLR0913  (these are the options)
     from harness.planning.selection import Selection
 
     selection = Selection(
+        # typer passes None for a list option that is absent.
         only=only or (),
         also=also or (),
         datasets=datasets or (),
@@ -78,6 +79,7 @@ def run_suite(  # noqa: PLR0913  (these are the options)
         seed=seed,
     )
     options = Options(
+        # One folder per suite, since a manifest describes one suite.
         output=output or Path("results/runs") / Path(suite).stem,
         n_jobs=jobs,
         timeout_seconds=timeout,
@@ -85,6 +87,7 @@ def run_suite(  # noqa: PLR0913  (these are the options)
         plugins_dir=plugins_dir,
         device=device.value,
     )
+    # 1 if jobs failed, so that a script notices.
     raise typer.Exit(run_and_report(suite, selection, options))
 
 
@@ -109,6 +112,7 @@ def report(
     if output_format is Format.table:
         print_folder(folder)
     else:
+        # Documents end with a line break of their own.
         typer.echo(folder_document(folder, output_format.value), nl=False)
 
 

@@ -20,7 +20,7 @@ _MARKS = {
 
 
 def check_and_report(target: str, plugins_dir: Path | None) -> int:
-    """Check a compressor's promises and print what was found; return 0, or 1 if any failed.
+    """Check a compressor against its contract, print the findings; return 1 if any failed.
 
     Raises:
         UsageError: there is no such compressor or plugin file, or it does not load.
@@ -39,10 +39,16 @@ def check_and_report(target: str, plugins_dir: Path | None) -> int:
         shown = Table(title=spec, title_justify="left", pad_edge=False)
         for head in ("check", "", "what it means, or what was found"):
             shown.add_column(head, overflow="fold")
-        for one in findings:
-            about = one.message or one.check.claim
-            shown.add_row(one.check.name, _MARKS[one.status], escape(about))
+        for finding in findings:
+            about = finding.message or finding.check.claim
+            # Escaped: brackets in a plugin's message would be read as markup.
+            shown.add_row(finding.check.name, _MARKS[finding.status], escape(about))
         console.print(shown)
-    failed = [one for _, found in checked for one in found if one.status == "failed"]
+    failed = [
+        finding
+        for _, findings in checked
+        for finding in findings
+        if finding.status == "failed"
+    ]
     console.print(f"{len(failed)} checks failed" if failed else "it keeps its promises")
     return 1 if failed else 0

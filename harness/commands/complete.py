@@ -44,6 +44,7 @@ def complete(
     dataset = subset(load_dataset(name), n_train=None, n_test=None, seed=seed)
     if not dataset.test.samples:
         raise DatasetError(f"{name} has no test samples to complete; choose another")
+    # The artifact is fitted already, and the task reads no other state.
     inputs = Inputs(unfitted=compressor, fitted=compressor, dataset=dataset, seed=seed)
     with bar(f"completing {name}"):
         outcome = evaluate(completion.TASK, inputs, parameters)

@@ -14,6 +14,7 @@ from harness.contract.registry import Entry, load_registry
 from harness.data.fetch import cache_folder
 from harness.errors import SpecError
 
+# With an empty sample, an edge at which codecs often fail.
 SAMPLES = (b"the cat sat on the mat. " * 8, b"", b"on the mat")
 CONTEXT = b"the cat sat on the log. " * 8
 
@@ -95,6 +96,7 @@ def _try(compressor: Compressor) -> str:
         return "loads (it must be fitted before it codes)"
     # Both states: a prefix comes from the context, or from the fit.
     for candidate in (compressor, compressor.fit([CONTEXT], seed=0)):
+        # A compressor may have separate code for lengths and pairs, beside codes.
         candidate.code_lengths(SAMPLES, context=CONTEXT)
         candidate.pair_code_lengths(SAMPLES[:1], SAMPLES[2:])
         if _decoded(candidate) != list(SAMPLES):

@@ -54,6 +54,7 @@ def compress_and_report(
         sizes = compress_file(compressor, files, layout, verify=verify)
     before, after = sizes.original_bytes, sizes.coded_bytes
     text = f"{before:,} -> {after:,} bytes"
+    # An empty file has no rate.
     if before:
         text += f", {bits_per_byte(bytes_to_bits(after), before):.3f} bits per byte"
     say(f"{text} ({'decoded' if verify else 'not decoded yet'})")
@@ -193,6 +194,7 @@ def _target(path: Path) -> Iterator[BinaryIO]:
     A pipe gets its bytes at the end, so that it too gets nothing unverified.
     """
     if path == PIPE:
+        # Bytes sent down a pipe cannot be taken back.
         with tempfile.TemporaryFile() as stream:
             yield stream
             stream.seek(0)

@@ -44,11 +44,13 @@ def fit_and_report(
                 fitted = fit_to(folder, compressor, data, seed=seed, watch=watch)
         except KeyboardInterrupt as error:
             checkpoint = checkpoint_of(folder)
+            # Stopped before the first checkpoint: there is nothing to resume.
             if not checkpoint.exists():
                 raise
             raise StoppedError(
                 f"stopped; {checkpoint} is kept, run the same command to resume"
             ) from error
+    # The same weight as `two_part_bpb` counts.
     weight = artifact.weigh(folder)
     say(f"wrote {folder}: {spec_of(fitted)}, {weight:,.0f} bits after xz -9e")
 
@@ -102,7 +104,7 @@ def fit_to(
     with file_errors():
         with atomic_folder(folder) as part:
             artifact.save(fitted, part)
-        # Only now: until the artifact is whole, the checkpoint is all there is of it.
+        # Only now: until the artifact is whole, the training exists in the checkpoint alone.
         if isinstance(compressor, Trains):
             checkpoint.unlink(missing_ok=True)
     return fitted
@@ -115,6 +117,7 @@ def _corpus(
     if Path(data).is_file():
         with file_errors():
             content = Path(data).read_bytes()
+        # A model of images takes images: the file is cut into samples of its shape.
         size = prod(hyperparameters(compressor).get("shape") or (len(content) or 1,))
         starts = range(0, len(content), size)
         return compressor, [content[i : i + size] for i in starts]

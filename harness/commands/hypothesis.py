@@ -15,7 +15,7 @@ def folder_hypothesis(folder: Path, output_format: str) -> str:
 
     Raises:
         SuiteError: its suite registers none, or its records do not allow it.
-        StoreError: it has no records, or what is there is damaged.
+        StoreError: it has no records, or a record is damaged.
     """
     results = results_of(Store(folder))
     if results.test is None:

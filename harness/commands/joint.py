@@ -13,6 +13,6 @@ def folder_joint(folder: Path) -> str:
     """Return tables and claims of the joint and transfer records of a folder, as Markdown.
 
     Raises:
-        StoreError: it has no records, or what is there is damaged.
+        StoreError: it has no records, or a record is damaged.
     """
     return joint_markdown(results_of(Store(folder)).records)

@@ -1,4 +1,4 @@
-"""`bitprobe judge`: scores computed anew from what a run measured."""
+"""`bitprobe judge`: scores computed anew from the measurements of a run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ MEMORY_BYTES = 8 << 30
 
 
 def judge_and_report(folder: Path, *, n_jobs: int) -> int:
-    """Compute the scores of a run folder anew from its measurements, and say what changed.
+    """Compute the scores of a run folder anew from its measurements; count the changes.
 
     Returns:
         0, or 1 if a record could not be judged.
 
     Raises:
-        UsageError: there are no records, or none whose measurements are there.
+        UsageError: there are no records, or none with measurements.
     """
     store = Store(folder)
+    # A fit has an artifact and no scores.
     records = [record for record in store.read_all() if not record.is_fit]
     measured = [r for r in records if runner.has_measurements(r, store)]
     if not measured:
@@ -41,9 +42,11 @@ def judge_and_report(folder: Path, *, n_jobs: int) -> int:
     )
     fetch_all(sorted({record.job.dataset for record in measured}))
     started = time.perf_counter()
+    # Times of judging are alike and unrecorded: every record counts the same.
     with JobsBar({record.key: 1.0 for record in measured}) as bar:
         runner.judge(measured, store, limits, bar.ended)
     after = {record.key: record for record in store.read_all()}
+    # A changed score moves a published number, which the CHANGELOG must name.
     changed = sum(after[record.key].scores != record.scores for record in measured)
     failed = sum(after[record.key].is_failed for record in measured)
     wide_console().print(

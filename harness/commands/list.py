@@ -33,11 +33,12 @@ def inventory(kind: str, plugins_dir: Path | None = None) -> list[dict[str, Any]
 
 
 def _compressor(entry: Entry) -> dict[str, Any]:
-    # A plugin that does not load has a row too, with its reason: it must not just vanish.
+    # A plugin that does not load has a row too, with its reason, so that it is not missed.
     if entry.kind is None:
         about = f"unavailable: {entry.unavailable}"
         return {"name": entry.name, "about": about, "available": False}
     kind = entry.kind
+    # "learned" is the state after a fit, not a choice of the user.
     defaults = {f.name: f.default for f in fields(kind) if f.name != "learned"}
     options = ", ".join(f"{name}={value!r}" for name, value in defaults.items())
     return {

@@ -133,6 +133,7 @@ def write_plugin(name: str, folder: Path, *, model: bool) -> list[Path]:
         folder / f"{name}.py": MODEL if model else CODEC,
         folder / f"test_{name}.py": TEST,
     }
+    # Both are checked before either is written: no half of a plugin is left.
     for path in files:
         if path.exists():
             raise PluginError(f"{path} exists; choose another name or folder")

@@ -72,7 +72,7 @@ def progress_bar() -> Progress:
 
 
 class JobsBar:
-    """A bar in expected seconds, so that the time left means something."""
+    """Bar in expected seconds, since jobs differ too much in length for a count of jobs."""
 
     def __init__(self, expected: dict[str, float]) -> None:
         self._expected = expected
@@ -103,6 +103,7 @@ class JobsBar:
         self._progress.update(
             self._task,
             advance=self._expected[job.key],
+            # Cut to its column's width, so that the bar stays in place.
             description=f"{job.cell}: {status}"[:60],
             n=f"{self._n_ended}/{len(self._expected)}",
         )

@@ -16,7 +16,7 @@ def print_folder(folder: Path) -> None:
     """Print the leaderboards of a folder of records, and the answer.
 
     Raises:
-        StoreError: it has no records, or what is there is damaged.
+        StoreError: it has no records, or a record is damaged.
     """
     print_results(results_of(Store(folder)), wide_console())
 
@@ -25,7 +25,7 @@ def folder_document(folder: Path, output_format: str) -> str:
     """Return a folder of records in a format of `harness.report.document`.
 
     Raises:
-        StoreError: it has no records, or what is there is damaged.
+        StoreError: it has no records, or a record is damaged.
     """
     return document(results_of(Store(folder)), output_format)
 

@@ -30,7 +30,7 @@ from harness.run import order, runner
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run."""
+    """Options of a run."""
 
     output: Path
     n_jobs: int = 2
@@ -51,11 +51,14 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     _check_device(options.device)
     planned = plan(suite, registry, selection)
     store = Store(options.output)
+    # Before data is fetched, so that a wrong --output fails at once.
     store.open()
     planned = _with_available_data(planned, suite, selection)
     this_run = _this_run(selection)
+    # Before the first record: a registration must precede its results.
     record_run(store.folder, suite, planned.jobs, this_run, _spelling(registry))
     todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
+    # Jobs may read other data sets too; all are fetched before any child starts.
     foreign = {n for job in todo for n in job.parameters.get("others", ())}
     fetch_all(sorted({job.dataset for job in todo} | foreign))
     started = time.perf_counter()
@@ -64,6 +67,7 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     seconds = time.perf_counter() - started
     code = _report(planned, store, len(todo))
     if todo:
+        # A share near 1 means that more jobs at a time would not help.
         busy = _cpu_seconds(todo, store) / (seconds * options.n_jobs)
         words = (
             f"{seconds:,.0f} s, {options.n_jobs} jobs at a time, cores {busy:.0%} busy"
@@ -100,7 +104,7 @@ def _spelling(registry: Registry) -> Callable[[str], str]:
         try:
             return spec_of(registry.parse(spec))
         except HarnessError:
-            return spec  # of a plugin that is not here: its records may still match
+            return spec  # its plugin is not installed; records may still match
 
     return shortest
 
@@ -154,15 +158,17 @@ def _run(todo: Sequence[Job], store: Store, limits: runner.Limits) -> None:
         with JobsBar(expected) as bar:
             runner.run(ordered, store, limits, bar.ended)
     finally:
+        # After an interruption too: the jobs that ended give times for the next run.
         order.remember(todo, store)
 
 
 def _report(planned: Plan, store: Store, n_new: int) -> int:
-    """Print what was asked for and how it ended; return 0, or 1 if some jobs failed."""
+    """Print leaderboard, refusals and counts of a run; return 1 if some jobs failed, or 0."""
     stored = [store.read(job.key) for job in planned.jobs]
     records = tuple(record for record in stored if record is not None)
     console = wide_console()
     if records:
+        # Only the records of this selection, not all of the folder.
         print_results(replace(results_of(store), stored=records), console)
     for job, reason in planned.refused:
         console.print(f"{job.subject.spec} on {job.dataset}: {reason}", highlight=False)

@@ -1,8 +1,8 @@
 """Manifest of a run folder: `suite.json`, by which the folder explains itself.
 
-It stands there before the first record and holds all that a reading command needs beside
-records: title, order of data sets, the preregistration with its specs spelled out, and for
-every set of caps the keys of the newest complete set of jobs.
+It is written before the first record and holds everything that a reading command needs
+besides records: title, order of data sets, the preregistration with its specs spelled out,
+and for every set of caps the keys of the newest complete set of jobs.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class _Strict(BaseModel):
 
 
 class Registered(_Strict):
-    """Preregistration as it stood at the first official run into a folder.
+    """Preregistration at the first official run into a folder.
 
     Attributes:
-        hash: of the registration then; "" where there was none.
+        hash: of the registration at that time; "" where there was none.
         n_records_before: records that the folder had already.
         date: UTC, ISO 8601.
     """
@@ -45,7 +45,7 @@ class RunSet(_Strict):
     """Newest complete set of jobs under one choice of caps and seed.
 
     Attributes:
-        limit, seed: of the options; None where the suite's own hold: the set is official.
+        limit, seed: of the options; None where those of the suite hold (an official set).
         command, date, version, machine: of the last run that added to the set.
         keys: by cell, such as "rates gzip digits 0", the key of its current job.
     """
@@ -60,7 +60,7 @@ class RunSet(_Strict):
 
     @property
     def is_official(self) -> bool:
-        """Whether it is the suite as it stands, or a part of it, unaltered."""
+        """True for the suite, or a part of it, with its own caps and seed."""
         return self.limit is None and self.seed is None
 
 
@@ -70,10 +70,10 @@ class Manifest(_Strict):
     Attributes:
         suite: the suite file as data, for readers; no program reads it.
         datasets: names in the suite's order.
-        registration: what the suite registers, every spec in the form that records have;
+        registration: of the suite, every spec in the form that records have;
             None where it registers nothing.
-        registration_hash: of the registration as the suite writes it.
-        registered: what stood there at the first official run; None before it.
+        registration_hash: of the registration in the spelling of the suite.
+        registered: the registration at the first official run; None before it.
         sets: newest last.
     """
 
@@ -94,7 +94,7 @@ class Manifest(_Strict):
 
     @property
     def why_exploratory(self) -> str:
-        """Why the test is exploratory; "" where it was registered before its records."""
+        """Reason why the test is exploratory; "" where its registration precedes its records."""
         if self.registered is None:
             return "no official run has registered it"
         if self.registered.hash != self.registration_hash:
@@ -139,14 +139,14 @@ def record_run(
     this_run: RunSet,
     shortest: Callable[[str], str],
 ) -> Manifest:
-    """Write into a folder, before a run's first record, what the run is.
+    """Write the manifest of a run into its folder, before the run's first record.
 
     A set of the same caps keeps its cells; those that are planned again get their new keys.
-    What the first official run registered stays.
+    The registration of the first official run stays.
 
     Args:
         folder: of the records; made if need be.
-        suite: what is run.
+        suite: that is run.
         jobs: planned, whether they have records or not.
         this_run: caps, command, date, version and machine; `keys` is filled in here.
         shortest: gives the form of a spec that records have.
@@ -160,10 +160,12 @@ def record_run(
             f"{folder} holds the suite {before.name!r}; give {suite.name!r} another "
             "folder with --output"
         )
+    # Other caps make other jobs: each choice of caps and seed has its own set.
     caps = (this_run.limit, this_run.seed)
     earlier = list(before.sets) if before else []
-    same = [one for one in earlier if (one.limit, one.seed) == caps]
+    same = [each for each in earlier if (each.limit, each.seed) == caps]
     keys: Mapping[str, str] = same[-1].keys if same else {}
+    # A changed plugin has a new key in the same cell, which replaces the old one.
     planned = {cell_of(job): job.key for job in jobs}
     newest = this_run.model_copy(update={"keys": {**keys, **planned}})
     manifest = Manifest(
@@ -173,8 +175,9 @@ def record_run(
         datasets=list(dict.fromkeys(row.name for row in suite.datasets)),
         registration=suite.hypothesis and suite.hypothesis.spelled(shortest),
         registration_hash=suite.hypothesis.hash if suite.hypothesis else "",
+        # Never updated: a later change of the claims must show as exploratory.
         registered=_registered(folder, suite, before, newest),
-        sets=[*(one for one in earlier if one not in same), newest],
+        sets=[*(each for each in earlier if each not in same), newest],
     )
     write_manifest(folder, manifest)
     return manifest
@@ -183,13 +186,14 @@ def record_run(
 def _registered(
     folder: Path, suite: Suite, before: Manifest | None, newest: RunSet
 ) -> Registered | None:
-    """Return what the first official run registered: this one, if there was none before."""
+    """Return the registration of the first official run: this run, if there was none before."""
     if before is not None and before.registered is not None:
         return before.registered
     if not newest.is_official:
         return None
     return Registered(
         hash=suite.hypothesis.hash if suite.hypothesis else "",
+        # Claims written after results exist are exploratory; this count tells.
         n_records_before=sum(1 for _ in (folder / "records").glob("*.json")),
         date=newest.date,
     )

@@ -1,4 +1,4 @@
-"""From a suite to its jobs."""
+"""Plan of a run: the jobs of a suite."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
             jobs.setdefault(job.key, job)
         for configuration in roster.of_dataset(cell.row):
             own_tasks = [row for row in tasks if roster.takes(configuration, row)]
+            # Baselines do not count: options that leave no compressor are a mistake.
             n_cells += len(own_tasks)
             refused += _refused(cell, configuration, own_tasks)
             for job in _jobs_of(cell, configuration, registry, own_tasks):
@@ -62,7 +63,7 @@ def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cell:
-    """A data set and a draw: what the jobs of one table have in common."""
+    """Data set and draw, which the jobs of one table share."""
 
     suite: Suite
     row: DatasetRow
@@ -75,7 +76,7 @@ class _Cell:
     ) -> Job:
         first = self.suite.seed if self.selection.seed is None else self.selection.seed
         limit, caps = self.selection.limit, row or TaskRow(name=name)
-        # Fits and baselines are no tasks: they have no parameters and run beside others.
+        # Fits and baselines are no tasks: they have no parameters and may run in parallel.
         task = TASKS.get(name)
         return Job(
             suite=self.suite.name,
@@ -85,8 +86,10 @@ class _Cell:
             subject=subject,
             dataset=self.row.name,
             content_hash=self.card.identity,
+            # The tightest cap holds: the data set's, the task's or the user's.
             n_train=_least(self.row.train, caps.train, limit),
             n_test=_least(self.row.test, caps.test, limit),
+            # Consecutive, so that a suite with more draws keeps the jobs it had.
             seed=first + self.draw,
             draw=self.draw,
             official=self.selection.is_official,
@@ -97,9 +100,10 @@ class _Cell:
 
 
 def _with_contents(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what the other data sets that a task names contain: it decides results."""
+    """Add content hashes of the other data sets that a task names: they decide results."""
     if "others" not in parameters:
         return parameters
+    # By content, so that the key changes when a foreign data set is corrected.
     contents = tuple(load_card(name).identity for name in parameters["others"])
     return {**parameters, "others_content": contents}
 
@@ -125,6 +129,7 @@ def _refused(
     """Return the cells of a configuration whose plugin cannot be loaded here."""
     if configuration.compressor is not None:
         return []
+    # Only the plugin, which cannot be loaded here, declares the family.
     subject = Subject(spec=configuration.spec, name=configuration.name, family="?")
     jobs = [cell.job(row.name, 0, subject, row=row) for row in rows]
     return [(job, configuration.unavailable) for job in jobs]
@@ -145,13 +150,14 @@ def _jobs_of(
         job = cell.job(task.name, task.version, subject, row)
         if task.reads_fit:
             fit = _fit(cell, subject, row)
+            # Once per reader; `plan` merges jobs of one key.
             yield fit
             job = replaced(job, fit_key=fit.key)
         yield job
 
 
 def _fit(cell: _Cell, subject: Subject, row: TaskRow) -> Job:
-    # What is learned from train does not depend on which samples are tested.
+    # A fit on train does not depend on the choice of test samples.
     job = replaced(cell.job(FIT, FIT_VERSION, subject, row), n_test=None)
     if not subject.ladder_field:
         return job

@@ -47,7 +47,7 @@ class Registration(_Strict):
 
     Attributes:
         claims: tested with Holm's correction over those that are not secondary.
-        families: that count; empty takes all but `excluded_families`.
+        families: in the test; empty takes all but `excluded_families`.
         datasets: of the block.
         block: "complete": compressors with both numbers on every data set.
         statistic: the preregistered statistic.
@@ -58,7 +58,7 @@ class Registration(_Strict):
             supported" from "undecided".
         intra_family: correlation inside families assumed for the detectable effect.
         seed: of permutations, resamples and simulations.
-        interventions: specs of one network by what was changed, for the one-curve question.
+        interventions: specs of one network by the changed factor, for the one-curve question.
         tolerance: deviation from one curve, in accuracy, that would not matter.
     """
 

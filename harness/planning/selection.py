@@ -69,7 +69,7 @@ class Roster:
         self._added = self._configurations(expand_additions(selection.also, registry))
         listed = self._configurations(suite.specs)
         self._selected = self._select(selection.only, [*listed, *self._added])
-        every = [*listed, *self._added]  # now with what `only` has added
+        every = [*listed, *self._added]  # with the specs that `only` has added
         self._by_task = {
             row.name: _allowed(row, every, registry, f"task {row.name!r}")
             for row in suite.tasks
@@ -83,6 +83,7 @@ class Roster:
         """Return the configurations that run on a data set, each once, in order."""
         allowed = self._by_dataset[row.name]
         general = [each for each in self._general if each.shortest in allowed]
+        # These are listed for this data set: its `skip` and `only` do not apply.
         on_top = [*self._configurations(row.also), *self._added]
         by_spec = {each.shortest: each for each in [*general, *on_top]}
         # `only` selects at the end: it never runs what the data set leaves out.
@@ -117,9 +118,9 @@ class Roster:
         return selected
 
     def _foreign(self, pattern: str) -> list[Configuration]:
-        """Return the configurations that a pattern names of plugins from elsewhere.
+        """Return the configurations of plugins from elsewhere that a pattern names.
 
-        No suite that comes with bitprobe can list them, so that to ask for one adds it.
+        No suite that comes with bitprobe can list them, so that naming one adds it.
         """
         entries = {
             name: entry
@@ -133,7 +134,7 @@ class Roster:
 
     def _refusal(self, pattern: str, every: Sequence[Configuration]) -> str:
         message = f"--only: no compressor of the suite {no_match(pattern, every)}"
-        # A glob would add whatever is registered; a spec says what to add.
+        # A glob would add every registered match; a spec adds exactly itself.
         if "*" not in pattern and pattern.partition("(")[0] in self._registry.entries:
             return f'{message}; --also "{pattern}" adds it'
         return message
@@ -189,6 +190,7 @@ def _matched(
     matches: set[str] = set()
     for pattern in expand_patterns(patterns, registry):
         selected = matching(pattern, configurations, registry)
+        # A family whose plugin is missing on this machine is no mistake in the suite.
         if not selected and not _may_be_missing(pattern, configurations):
             message = no_match(pattern, configurations)
             raise SuiteError(f"{place}: no compressor of the suite {message}")

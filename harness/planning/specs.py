@@ -65,6 +65,7 @@ def configuration_of(spec: str, registry: Registry) -> Configuration:
     try:
         compressor = registry.make(name, values)
     except UnavailableError as error:
+        # Without the plugin its defaults are unknown, and none can be left out.
         shortest = _written(name, values)
         return Configuration(
             spec=spec, shortest=shortest, name=name, unavailable=str(error)
@@ -159,7 +160,7 @@ def matching(
 
 
 def no_match(pattern: str, configurations: Sequence[Configuration]) -> str:
-    """Return the end of the message on a pattern without a match, with what is near it."""
+    """Return the end of the message on a pattern without a match, with near names."""
     name = pattern.partition("(")[0]
     namesakes = [each.spec for each in configurations if each.name == name]
     if pattern.startswith(FAMILY):
@@ -174,6 +175,7 @@ def no_match(pattern: str, configurations: Sequence[Configuration]) -> str:
 
 def matches_glob(pattern: str, text: str) -> bool:
     """Return whether a pattern matches all of a text; "*" is any text, also none."""
+    # Not `fnmatch`: brackets are part of specs and must stand for themselves.
     expression = ".*".join(re.escape(part) for part in pattern.split("*"))
     return re.fullmatch(expression, text, re.DOTALL) is not None
 
@@ -235,7 +237,9 @@ def _is_sequence(annotation: Any) -> bool:
     if get_origin(annotation) in (Union, types.UnionType):
         return any(_is_sequence(member) for member in get_args(annotation))
     kind = get_origin(annotation) or annotation  # list[int] -> list
+    # The field may take a list: reading it as one value is the safe guess.
     if kind is Any:
         return True
+    # A string is iterable too, but a field of text takes no list.
     is_text = isinstance(kind, type) and issubclass(kind, (str, bytes, Mapping))
     return isinstance(kind, type) and issubclass(kind, Iterable) and not is_text

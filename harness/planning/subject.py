@@ -1,4 +1,4 @@
-"""Subject of a job: what a record says of a compressor configuration."""
+"""Subject of a job: the description of a compressor configuration in records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def planned_subject(compressor: Compressor, registry: Registry, card: Card) -> S
 
 
 def with_card_fields(compressor: Compressor, card: Card) -> Compressor:
-    """Return the compressor with shape and levels from the card, where it leaves them open."""
+    """Return the compressor with shape and levels from the card, where its spec has none."""
+    # A value that the spec states wins over the card's.
     open_fields = {
         field.name
         for field in fields(compressor)

@@ -1,4 +1,4 @@
-"""A suite: a TOML file that says which compressors, data sets and tasks, and with what limits."""
+"""Suite: a TOML file of compressors, data sets and tasks, with limits and claims."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DatasetRow(_Strict):
             image codecs; `skip` and `only` do not touch them.
         skip: patterns of the suite's compressors that this data set leaves out.
         only: patterns of the suite's compressors that this data set keeps; empty keeps all.
-        optional: leave it out, and say so, where it cannot be had.
+        optional: the data set is left out, with a message, where it cannot be fetched.
     """
 
     name: str
@@ -92,7 +92,7 @@ def _row(value: Any) -> Any:
 
 
 class Suite(_Strict):
-    """Everything a run needs to know.
+    """Contents of a suite file.
 
     Specs may list values (`planning/specs.py`); `load_suite` and `plan` multiply them out.
 
@@ -240,7 +240,7 @@ def _path_of(name: str) -> Path:
         return Path(name)
     path = suites_folder() / f"{name}.toml"
     if not path.is_file():
-        # A file of one's own is named with its ending, lest it hide a suite of bitprobe.
+        # A file of the user is named with its ending, so that it hides no suite of bitprobe.
         is_file = Path(f"{name}.toml").is_file()
         advice = hint(name, [f"{name}.toml"] if is_file else suite_names())
         raise SuiteError(f"no suite {name!r}; {advice}")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.suggest import hint
 
-# By the type of pydantic's error; in braces is what pydantic gives as its context.
+# By the type of pydantic's error; names in braces come from the error's context.
 _ALLOWED = {
     "string_type": "a string",
     "int_type": "a whole number",
@@ -37,6 +37,7 @@ def first_error(error: ValidationError, model: type[BaseModel]) -> str:
         error: of the validation.
         model: validated against; its fields are those that an unknown one may mean.
     """
+    # Later errors often follow from the first, and a message is one line.
     details = error.errors()[0]
     place, owner = _place(details["loc"], model)
     name = details["loc"][-1] if details["loc"] else ""
@@ -61,7 +62,7 @@ def _place(
     annotation: Any = model
     owner: type[BaseModel] | None = model
     words = []
-    # Walk down the location, with the type of what stands at each step.
+    # Walk down the location, with the type of the value at each step.
     for i, part in enumerate(location):
         is_last = i == len(location) - 1
         owner = annotation if _is_model(annotation) else None

@@ -1,4 +1,4 @@
-"""A job: one cell of a suite, and the key that says when its result is known."""
+"""Job: one cell of a suite, and the key under which its result is stored."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is measured: a compressor configuration, or a baseline.
+    """Subject of a measurement: a compressor configuration, or a baseline.
 
     Attributes:
         spec: as the suite writes it; `fields` also hold what a card filled in.
-        prior_bytes: knowledge shipped inside, self-declared.
+        prior_bytes: size of the knowledge that ships inside a codec, self-declared.
         needs: "fit" for a model that knows nothing before it is fitted.
         kind: "codec" writes bytes by itself, "model" gives next-symbol probabilities.
         route: how a code after a context is realised.
-        window: bytes back at which a context still helps; None is without limit.
+        window: distance in bytes at which context still helps; None is without limit.
         alphabet: symbols that a model codes, 0 .. alphabet - 1.
     """
 
@@ -60,11 +60,11 @@ class Job:
     Attributes:
         n_train, n_test: caps on the splits; None takes all.
         draw: which repetition; its seed is what counts.
-        remark: what the suite says of this compressor, for readers.
+        remark: note of the suite on this compressor, for readers.
         fit_key: of the job whose artifact this one reads; "" where it reads none.
         rung, ladder: for a fit: the value of the compressor's ladder field, and a name
             shared by the fits that differ only there: one child trains them all.
-        alone: whether nothing may run beside it.
+        alone: whether no other job may run at the same time.
         weight: rough cost of a byte of data.
     """
 
@@ -89,16 +89,21 @@ class Job:
 
     @cached_property
     def key(self) -> str:
-        """The sha256 of whatever decides the result; names of suites and files do not."""
+        """The sha256 of everything that decides the result; names of suites and files do not."""
         subject = self.subject
         decides = {
+            # Another contract may give other codes: old records must not answer for it.
             "contract": CONTRACT_VERSION,
+            # Any change of the source counts: nothing outside can tell which ones matter.
             "compressor": [subject.name, dict(subject.fields), subject.source_hash],
+            # Libraries write the bytes: another release may write others.
             "versions": dict(subject.versions),
+            # By content, not by name: a corrected data set is measured again.
             "data": [self.content_hash, self.n_train, self.n_test],
             "task": [self.task, dict(self.parameters), self.version],
             "seed": self.seed,
         }
+        # Sorted and without spaces, so that equal jobs have one text and one key.
         canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -109,7 +114,7 @@ class Job:
 
 
 def subject_of(compressor: Compressor) -> Subject:
-    """Return the description of a compressor, without where its plugin stands."""
+    """Return the description of a compressor, without the path of its plugin."""
     kind: Literal["codec", "model", "other"] = "other"
     if isinstance(compressor, Codec):
         kind = "codec"
@@ -126,6 +131,7 @@ def subject_of(compressor: Compressor) -> Subject:
         kind=kind,
         route=compressor.route,
         window=compressor.window,
+        # A codec takes any byte.
         alphabet=compressor.alphabet if isinstance(compressor, Stepwise) else 256,
         ladder_field=compressor.ladder_field or "",
     )
@@ -138,5 +144,6 @@ def to_json(job: Job) -> dict[str, Any]:
 
 def from_json(values: Mapping[str, Any]) -> Job:
     """Return the job that `to_json` wrote."""
+    # JSON has no tuples, and equal jobs must compare equal.
     subject = {**values["subject"], "needs": tuple(values["subject"]["needs"])}
     return Job(**{**values, "subject": Subject(**subject)})

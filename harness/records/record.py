@@ -13,6 +13,7 @@ from harness.errors import StoreError
 from harness.records.job import FIT, Job
 from harness.records.score import Score, Variant
 
+# Records of an older format are run again: a conversion could not be checked.
 RECORD_FORMAT = 3
 Status = Literal[
     "done",
@@ -28,7 +29,7 @@ Stage = Literal["", "fit", "measure", "decode", "judge"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Seconds and bytes that the processes of a job took; None where there was none.
+    """Seconds and bytes that the processes of a job took; None for a stage that did not run.
 
     Attributes:
         wall_seconds, cpu_seconds, peak_bytes: of fitting or measuring.
@@ -72,11 +73,11 @@ class Record:
     """Outcome of one job.
 
     Attributes:
-        key: of the job: what decides the result, hashed.
+        key: of the job, the hash of everything that decides the result.
         status: "done", "not_applicable", or how it failed; only "done" has scores.
         stage: at which it failed; "" where it did not.
         reason: why it has no scores, one line.
-        artifact_bits: weight of what a fit learned; None for other jobs.
+        artifact_bits: size of the artifact of a fit; None for other jobs.
         judge_version: of the task's judge that computed the scores.
         date: UTC, ISO 8601, when it was measured.
     """
@@ -95,17 +96,17 @@ class Record:
 
     @property
     def is_done(self) -> bool:
-        """Whether it ended with what was asked for."""
+        """True if the job ended with its scores or, for a fit, its artifact."""
         return self.status == "done"
 
     @property
     def is_failed(self) -> bool:
-        """Whether something went wrong: a readout without meaning is no failure."""
+        """True if the job failed; a readout that does not apply is no failure."""
         return self.status not in ("done", "not_applicable")
 
     @property
     def is_fit(self) -> bool:
-        """Whether the job fitted a compressor for others to read."""
+        """True if the job fitted a compressor for other jobs to read."""
         return self.job.task == FIT
 
     @property
@@ -115,6 +116,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; fields of scores and costs at their defaults are left out."""
+        # Not `asdict`, which would write every empty field of every score.
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {
             "format": RECORD_FORMAT,
@@ -137,14 +139,15 @@ def record_from_json(values: Mapping[str, Any], origin: str = "a record") -> Rec
     """
     from pydantic import ValidationError
 
+    # The format first: fields of another version would give a misleading error.
     if not isinstance(values, Mapping) or values.get("format") != RECORD_FORMAT:
         raise StoreError(
             f"{origin} is not of this version of bitprobe (format {RECORD_FORMAT}); "
             "run its suite again"
         )
-    given = {name: value for name, value in values.items() if name != "format"}
+    record_fields = {name: value for name, value in values.items() if name != "format"}
     try:
-        record: Record = _adapter(Record).validate_python(given)
+        record: Record = _adapter(Record).validate_python(record_fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -173,7 +176,7 @@ def score_from_json(values: Mapping[str, Any]) -> Score:
     """Return the score that `score_to_json` wrote, checked.
 
     Raises:
-        StoreError: it is none, or its value is not finite.
+        StoreError: it is no score, or its value is not finite.
     """
     from pydantic import ValidationError
 
@@ -185,11 +188,13 @@ def score_from_json(values: Mapping[str, Any]) -> Score:
         raise StoreError(
             f"a score is not legal: {where}: {first['msg'].lower()}"
         ) from error
+    # NaN is no legal JSON, and has no place in a ranking.
     if not math.isfinite(score.value):
         raise StoreError(f"a score is not legal: {score.name} is {score.value}")
     return score
 
 
+# Building a validator takes milliseconds, and a run folder has thousands of records.
 @cache
 def _adapter(kind: type) -> Any:
     from pydantic import TypeAdapter
@@ -197,15 +202,16 @@ def _adapter(kind: type) -> Any:
     return TypeAdapter(kind)
 
 
-def _changed(value: Any) -> dict[str, Any]:
+def _changed(instance: Any) -> dict[str, Any]:
     """Return the fields of a dataclass that differ from their defaults."""
-    pairs = {f.name: (getattr(value, f.name), f.default) for f in fields(value)}
-    return {name: given for name, (given, default) in pairs.items() if given != default}
+    pairs = {f.name: (getattr(instance, f.name), f.default) for f in fields(instance)}
+    return {name: value for name, (value, default) in pairs.items() if value != default}
 
 
 def score_to_json(score: Score) -> dict[str, Any]:
     """Return a score as plain values, fields at their defaults left out."""
     values = _changed(score)
+    # `_changed` leaves the inner dataclass, which JSON cannot write.
     if score.variant != Variant():
         values["variant"] = _changed(score.variant)
     return values

@@ -1,4 +1,4 @@
-"""A score: one number with its meaning in fields, and the one place that names it."""
+"""Score: one number with its meaning in fields, and the only place that forms its name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Control = Literal["", "random_init", "permuted"]
 DEDUPLICATED = "_dedup"
 """End of the name of a score over test samples that duplicate nothing in train."""
 HEADLINE = "heldout_bpb"
-"""Metric that ranks compressors, and stands in every test."""
+"""Metric that ranks compressors, and takes part in every test."""
 BALANCED_ACCURACY = "balanced_accuracy"
 """Metric of every readout that tells classes apart."""
 COMMON_DIMENSION = 64
 """Features to which layers of any width are projected, so that models compare."""
 REALISED: tuple[Realised, ...] = ("decoded", "subset")
-"""How a rate must be realised to have a rank or to stand in a test."""
+"""Realisations with which a rate has a rank and takes part in a test."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class Variant:
         layer: name of a layer.
         pooling: "mean" where quarters of an image were left out.
         n_dimensions: features that the probe read, where they were projected.
-        origin: what was scored in place of the model's completions.
-        reference: what the score is a difference to.
-        x: the text that came before.
+        origin: completions that were scored in place of the model's own.
+        reference: subtracted from the score of the completions.
+        x: name of the text that is coded first.
         pair_kind: relation of X and Y.
         pair_size: bytes of X and Y, as a multiple of the suite's.
         file: name of a file of a corpus.
@@ -60,6 +60,7 @@ class Variant:
     def words(self) -> str:
         """Return the qualifiers as a suffix of the metric's name, "" where there is none."""
         parts = (
+            # The order is fixed: preregistrations name scores by these words.
             (self.option, f"_{self.option}"),
             (self.n_labels, f"_at_{self.n_labels}"),
             (self.n_neighbours, f"_k{self.n_neighbours}"),
@@ -78,6 +79,7 @@ class Variant:
         return "".join(words for value, words in parts if value)
 
 
+# Frozen, so that all scores without qualifiers can share it.
 PLAIN = Variant()
 
 
@@ -91,7 +93,7 @@ class Score:
         unit: "bits/byte", "bytes", "fraction", "bits/label", "bits", "ratio", "MB/s".
         variant: qualifiers of the metric.
         deduplicated: whether it is over the test samples that duplicate nothing in train.
-        state: what the compressor knew: "unfitted", "fit(train)", "fit(class)", ...
+        state: of the compressor that was read: "unfitted", "fit(train)", "fit(class)", ...
         route: how a conditional code is realised, or "difference"; "" without condition.
         n: test samples behind the value.
         ci_low, ci_high: 95 % interval; None where there is none.
@@ -122,5 +124,6 @@ class Score:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether a rate may have a rank: its bytes were decoded, and it is no difference."""
+        """True for a rate that may have a rank: its bytes were decoded; it is no difference."""
+        # C(px) - C(p) is no code length: it can even be negative.
         return self.realised in REALISED and self.route != "difference"

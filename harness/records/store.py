@@ -33,9 +33,9 @@ class Store:
 
     records/KEY.json: outcomes of jobs; or all of them in records.jsonl.gz, as published.
     arrays/KEY.npz: per-sample results beside a record: credit, labels, bits.
-    measured/KEY/: what a compressor's process measured, for `bitprobe judge`.
-    artifacts/KEY/: what a fit learned.
-    training/KEY.npz: checkpoint of a network in training, gone when it is trained.
+    measured/KEY/: measurements of a compressor's process, for `bitprobe judge`.
+    artifacts/KEY/: artifact of a fit.
+    training/KEY.npz: checkpoint of a network in training, deleted afterwards.
     """
 
     folder: Path
@@ -50,8 +50,10 @@ class Store:
         try:
             for name in names:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
+            # Permission bits do not tell of a full or read-only disk; a file does.
             with tempfile.TemporaryFile(dir=self.folder / "scratch"):
                 pass
+            # Temporary files of a run that was killed between write and rename.
             remove_leftovers(self.folder / "records")
         except (NotADirectoryError, FileExistsError) as error:
             raise StoreError(
@@ -63,7 +65,7 @@ class Store:
             ) from error
 
     def record_path(self, key: str) -> Path:
-        """Return where the record of a key stands."""
+        """Return the path of the record of a key."""
         return self.folder / "records" / f"{key}.json"
 
     def artifact(self, key: str) -> Path:
@@ -71,11 +73,11 @@ class Store:
         return self.folder / "artifacts" / key
 
     def measured(self, key: str) -> Path:
-        """Return the folder of what was measured for a job."""
+        """Return the folder of the measurements of a job."""
         return self.folder / "measured" / key
 
     def arrays_path(self, key: str) -> Path:
-        """Return where the per-sample arrays beside a record stand."""
+        """Return the path of the per-sample arrays of a record."""
         return self.folder / "arrays" / f"{key}.npz"
 
     def read(self, key: str) -> Record | None:
@@ -88,16 +90,18 @@ class Store:
             raise StoreError(
                 f"{self.record_path(key)} is damaged: {error}; delete it and run again"
             ) from error
+        # A record of another version counts as absent, so that its job runs again.
         if not isinstance(values, dict) or values.get("format") != RECORD_FORMAT:
             return None
         return record_from_json(values, str(self.record_path(key)))
 
     def read_all(self) -> list[Record]:
-        """Return all records, sorted by key; published ones where there are no others.
+        """Return all records, sorted by key; the published ones if there are no single files.
 
         Raises:
             StoreError: there are none here, one is damaged, or of another version.
         """
+        # Sorted, since the order of a folder's listing differs between file systems.
         paths = sorted((self.folder / "records").glob("*.json"))
         records = [read_record(path.read_bytes(), str(path)) for path in paths]
         if not paths:
@@ -147,6 +151,7 @@ class Store:
 
     def write(self, record: Record) -> None:
         """Write a record under its key: temporary file, fsync, rename."""
+        # Sorted and indented, so that a diff of two folders is a diff of results.
         text = json.dumps(record.to_json(), sort_keys=True, indent=1)
         write_atomic(self.record_path(record.key), text.encode())
 

@@ -36,7 +36,7 @@ class MismatchError(HarnessError):
 
 
 def write_codes(coded: Sequence[Coded], folder: Path) -> None:
-    """Write what the decoder may see: codes, sample lengths, separators, contexts."""
+    """Write the input of the decoder: codes, sample lengths, separators, contexts."""
     folder.mkdir()
     index = []
     for rate in coded:
@@ -48,6 +48,7 @@ def write_codes(coded: Sequence[Coded], folder: Path) -> None:
                 "fitted": rate.fitted,
                 "stream": rate.stream,
                 "code_lengths": [len(code) for code in rate.codes],
+                # Lengths and order of samples are side information that every decoder has.
                 "lengths": [len(sample) for sample in rate.samples],
                 "separator": rate.separator.hex(),
                 "context_lengths": [len(context) for context in rate.contexts],
@@ -73,10 +74,12 @@ def _decoded(
 ) -> Sequence[bytes]:
     data = (folder / entry["name"]).read_bytes()
     codes = coding.split(data, entry["code_lengths"], b"")
+    # A cold code must decode without anything learned, as its rate claims.
     compressor = fitted if entry["fitted"] else unfitted
     identity = artifact.identity(fitted) if entry["fitted"] else coding.NO_ARTIFACT
     learner = None
     if entry["schedule"]:
+        # A code by blocks carries no weights: the decoder repeats every training.
         learner = learner_of(unfitted, Schedule(**entry["schedule"]))
     if entry["stream"]:
         return _decoded_stream(entry, codes[0], compressor, identity, learner)
@@ -117,6 +120,7 @@ def hash_of(samples: Sequence[bytes]) -> str:
     """Return the sha256 of samples, each with its length before it."""
     digest = hashlib.sha256()
     for sample in samples:
+        # With the length, so that bytes moved between samples change the hash.
         digest.update(len(sample).to_bytes(8, "little") + sample)
     return digest.hexdigest()
 
@@ -130,6 +134,7 @@ def write_code_files(codes: Path, hashes: Mapping[str, str], measured: Path) -> 
     table = {}
     for entry in json.loads((codes / INDEX).read_text()):
         name, lengths = str(entry["name"]), [int(n) for n in entry["code_lengths"]]
+        # From the disk: lengths that a plugin reports are not trusted.
         size = (codes / name).stat().st_size
         if sum(lengths) != size or min(lengths, default=0) < 0:
             raise HarnessError(
@@ -156,6 +161,7 @@ def check_originals(
     files: Mapping[str, CodeFile], originals: Mapping[str, Sequence[bytes]]
 ) -> None:
     """Raise MismatchError unless every code, and no other, decoded to its original."""
+    # Comparing common names only would let a missing rate pass.
     if set(files) != set(originals):
         names = sorted(set(files) ^ set(originals))
         raise MismatchError(

@@ -1,4 +1,4 @@
-"""Client of the fork server: requests in, outcomes out, nothing left running."""
+"""Client of the fork server: sends requests, receives outcomes, and ends the server."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Server:
     """A running fork server; a context manager that ends it and all its children."""
 
     def __init__(self, device: str = "auto") -> None:
-        """Take where networks run: "auto", "cpu" or "cuda", as plugins read it."""
+        """Take the device of networks: "auto", "cpu" or "cuda", as plugins read it."""
         self._environment = {**os.environ, **_ONE_THREAD, "BITPROBE_DEVICE": device}
+        # Also hides GPUs from plugins that do not read BITPROBE_DEVICE.
         if device == "cpu":
             self._environment["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -44,6 +45,7 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         if self._process.stdin:
+            # The end of its input tells the server to kill its children and end.
             self._process.stdin.close()
         self._process.wait(timeout=30)
         if self._process.stdout:
@@ -58,6 +60,7 @@ class Server:
         if self._process.stdin is None:
             raise HarnessError("the fork server is not running")
         self._process.stdin.write(to_line(request))
+        # Unflushed, the request would stay here while the runner waits for its outcome.
         self._process.stdin.flush()
 
     def wait(self) -> Outcome:

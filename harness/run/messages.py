@@ -26,7 +26,7 @@ class Request:
         log: file for everything that the child prints.
         store: output folder of the run; "" where the child has no need of it.
         timeout_seconds, memory_bytes: limits.
-        job: what to do; None where decoding, which gets nothing but codes.
+        job: to carry out; None for decoding, whose process gets nothing but codes.
         ladder: fits that one child trains together, lowest first.
         artifact_bits: size of the fitted artifact that the job reads.
         plugin, name, fields: the compressor, for decoding.
@@ -67,7 +67,7 @@ class Result:
 
     Attributes:
         status: how the stage ended.
-        reason: why it did not end well.
+        reason: of a failure, one line.
         has_codes: whether codes wait to be decoded.
         hashes: of decoding: sha256 of the samples by the name of the rate.
         scores: of judging, in their JSON form.
@@ -112,11 +112,13 @@ def read_result(text: bytes) -> Result:
 
     try:
         values = json.loads(text)
+        # pydantic ignores unknown fields of a dataclass, which would hide a fault.
         unknown = set(values) - {f.name for f in fields(Result)}
         if unknown:
             raise HarnessError(f"the process answered with a field {min(unknown)!r}")
         result: Result = TypeAdapter(Result).validate_python(values)
     except (ValueError, TypeError, RecursionError, ValidationError) as error:
+        # A reason is one line of a record.
         first = str(error).splitlines()[0]
         raise HarnessError(f"the process left no legal answer: {first}") from error
     return result

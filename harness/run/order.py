@@ -22,15 +22,17 @@ def expected_seconds(jobs: Sequence[Job], history: Mapping[str, float]) -> list[
 
 
 def longest_first(jobs: Sequence[Job], seconds: Sequence[float]) -> list[Job]:
-    """Return the jobs, longest first; a fit counts with all that waits for it."""
+    """Return the jobs, longest first; a fit counts with all jobs that wait for it."""
     behind: dict[str, float] = {}
     for job, expected in zip(jobs, seconds, strict=True):
+        # Readers cannot start before their fit: its delay delays them all.
         if job.fit_key:
             behind[job.fit_key] = behind.get(job.fit_key, 0.0) + expected
     total = {
         job.key: expected + behind.get(job.key, 0.0)
         for job, expected in zip(jobs, seconds, strict=True)
     }
+    # Ties by key, so that equal guesses always give one order.
     return sorted(jobs, key=lambda job: (-total[job.key], job.key))
 
 
@@ -40,11 +42,11 @@ def read_history() -> dict[str, float]:
         seconds_by_cell = json.loads((cache_folder() / HISTORY_FILE).read_text())
         return {str(cell): float(seconds) for cell, seconds in seconds_by_cell.items()}
     except (OSError, ValueError, AttributeError):
-        return {}  # it only guides the order; without it jobs are guessed by size
+        return {}  # the history only guides the order; sizes serve too
 
 
 def remember(jobs: Sequence[Job], store: Store) -> None:
-    """Add what these jobs took to the history."""
+    """Add the times of these jobs to the history."""
     history = read_history()
     for job in jobs:
         record = store.read(job.key)
@@ -58,6 +60,7 @@ def remember(jobs: Sequence[Job], store: Store) -> None:
 def _by_size(job: Job) -> float:
     card = load_card(job.dataset)
     n = min(job.n_train or card.n_train, card.n_train)
+    # A fit reads train alone.
     if job.task != FIT:
         n += min(job.n_test or card.n_test, card.n_test)
     return LEAST_SECONDS + SECONDS_PER_SAMPLE * n * job.weight

@@ -1,4 +1,4 @@
-"""Runner: skips jobs whose outcome is known, keeps the cores busy, writes records.
+"""Runner: skips jobs that have a record, keeps the cores busy, writes records.
 
 A job goes through stages, each in a child process of its own: fit; or measure, decode
 (where codes were written) and judge.
@@ -34,7 +34,7 @@ Progress = Callable[[Job, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Number of jobs at a time, what one may use, and the device of networks."""
+    """Number of jobs at a time, time and memory of one job, and the device of networks."""
 
     n_jobs: int
     timeout_seconds: float
@@ -71,11 +71,11 @@ def remaining(jobs: Sequence[Job], store: Store, *, retry_failed: bool) -> list[
 
 def _is_ended(record: Record, store: Store, *, retry_failed: bool) -> bool:
     if record.status == "unavailable":
-        # The key does not hold what was missing: the plan says it is there now.
+        # The key does not depend on the missing package, which may be installed by now.
         return False
     if record.is_failed:
         return not retry_failed
-    # A fit is worth nothing without what it learned.
+    # The record of a fit is of no use without its artifact.
     is_lost = (
         record.is_fit and record.is_done and not store.artifact(record.key).is_dir()
     )
@@ -101,8 +101,8 @@ def judge(
     """Compute the scores of records anew from what was measured; nothing is measured again.
 
     Args:
-        records: done, of readouts or baselines, whose measurements are in the store.
-        store: where they stand, and where the new records go.
+        records: of readouts or baselines that are done, with measurements in the store.
+        store: of the records, old and new.
         limits: as in `run`.
         progress: called with each job and its status.
     """
@@ -142,12 +142,14 @@ class _Loop:
                 self._advance(self.server.wait())
 
     def _has_room(self) -> bool:
+        # Load beside a timing would slow what it measures.
         if any(running.job.alone for running in self.running.values()):
             return False
         return len(self.running) < self.limits.n_jobs
 
     def _start_next(self) -> bool:
         """Start the first job that may start now; say whether there was one."""
+        # Readers wait for every fit that has not ended, waiting or in flight.
         open_fits = {job.key for job in self.waiting if job.task == FIT}
         open_fits |= {
             job.key for running in self.running.values() for job in running.ladder
@@ -164,6 +166,7 @@ class _Loop:
         scratch = self.scratch / job.key
         running = _Running(job=job, scratch=scratch, before=self.before.get(job.key))
         fit = self.store.read(job.fit_key) if job.fit_key else None
+        # Fail with the fit's reason rather than crash on a missing artifact.
         if fit and not fit.is_done and running.before is None:
             self._finish(
                 running, Result(status=fit.status, reason=f"its fit: {fit.reason}")
@@ -173,6 +176,7 @@ class _Loop:
         scratch.mkdir()
         self.running[job.key] = running
         if job.task == FIT:
+            # One training passes through all rungs: each continues the one before.
             running.ladder = self._rungs(job)
             self._submit(running, "fit", scratch)
         elif job.task == BASELINE or running.before is not None:
@@ -181,7 +185,7 @@ class _Loop:
             self._submit(running, "measure", scratch)
 
     def _rungs(self, job: Job) -> tuple[Job, ...]:
-        """Return all waiting fits of the ladder of this one; they wait no more."""
+        """Take all fits of the ladder of this job from the waiting ones, and return them."""
         if not job.ladder:
             return (job,)
         rungs = [other for other in self.waiting if other.ladder == job.ladder]
@@ -194,6 +198,7 @@ class _Loop:
         is_decoding = stage == "decode"
         measured = running.scratch / "measured"
         if running.before is not None:
+            # Judged anew: the measurements are those that the store keeps.
             measured = self.store.measured(job.key)
         request = Request(
             id=job.key,
@@ -215,7 +220,7 @@ class _Loop:
         self.server.submit(request)
 
     def _advance(self, outcome: Outcome) -> None:
-        """Read what a child answered: start the next stage, or finish the job."""
+        """Read the result of a child: start the next stage, or finish the job."""
         running = self.running[outcome.id]
         result = _result(outcome, running.folder)
         self._add_cost(running, outcome, result)
@@ -235,6 +240,7 @@ class _Loop:
             self._submit(running, "judge", self._fresh(scratch / "judge"))
         elif result.has_codes:
             decoder.mkdir()
+            # The decoder's folder holds these two and nothing else of the job.
             for name in ("codes", "artifact"):
                 (scratch / name).rename(decoder / name)
             self._submit(running, "decode", decoder)
@@ -257,6 +263,7 @@ class _Loop:
         running.cost[f"{prefix}peak_bytes"] = outcome.peak_bytes
 
     def _finish(self, running: _Running, result: Result) -> None:
+        # One child trained the ladder: its rungs end alike.
         for job in running.ladder or (running.job,):
             record = _record(job, running, result)
             if record.is_done and not record.is_fit:
@@ -290,6 +297,7 @@ def _record(job: Job, running: _Running, result: Result) -> Record:
     status, reason = result.status, result.reason
     scores: tuple[Score, ...] = ()
     if status == "done":
+        # Validated: the child that wrote them is another process.
         scores = tuple(score_from_json(values) for values in result.scores)
     elif running.stage == "decode":
         reason = f"decoding: {reason}"
@@ -305,6 +313,7 @@ def _record(job: Job, running: _Running, result: Result) -> Record:
         scores=scores,
         artifact_bits=result.artifact_bits.get(job.key),
         judge_version=task.judge_version if task else 1,
+        # Judging anew measures nothing: the date stays that of the measurement.
         date=before.date if before else now(),
         cost=dataclasses.replace(before.cost if before else Cost(), **running.cost),
         environment=before.environment if before else _environment(),
@@ -324,8 +333,9 @@ def _public(job: Job) -> Job:
 
 
 def _result(outcome: Outcome, folder: Path) -> Result:
-    """Return what the child answered, or how it ended."""
+    """Return the result of a child, or the reason why it has none."""
     path = folder / "result.json"
+    # No links: a plugin could point one at any file of the user.
     if outcome.verdict == "exited" and path.is_file() and not path.is_symlink():
         try:
             return read_result(path.read_bytes())

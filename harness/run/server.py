@@ -52,26 +52,32 @@ def serve() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     libc = ctypes.CDLL(None)
+    # Frozen objects stay out of collections, so that their pages stay shared.
     gc.collect()
     gc.freeze()
     answers = os.dup(1)
     os.dup2(2, 1)  # nothing that a child prints may mix with the answers
     wake, wake_end = os.pipe()
     os.set_blocking(wake_end, False)
+    # Without a handler, the end of a child would not wake `select`.
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    # Ctrl-C is for the runner, which closes the pipe and so ends this loop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(wake_end)
     children: dict[int, _Child] = {}
     pending, looked = b"", time.monotonic()
     while True:
+        # Without children no limit needs watching: sleep until a request comes.
         timeout = TICK_SECONDS if children else None
         ready, _, _ = select.select([0, wake], [], [], timeout)
         if wake in ready:
             os.read(wake, 4096)
         if 0 in ready:
             received = os.read(0, 1 << 16)
+            # The runner has ended, in order or not.
             if not received:
                 break
+            # A read may end inside a line; its beginning waits for the next read.
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
                 _start(read_request(line), children, libc, answers)
@@ -93,10 +99,13 @@ def _start(
         return
     code = 1
     try:
+        # A session of its own, so that one kill reaches all descendants.
         os.setsid()
+        # The kernel kills the child if the server dies.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # A plugin must not be able to write outcomes.
         os.close(answers)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -107,6 +116,7 @@ def _start(
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        # Not `sys.exit`: exit handlers are the server's, not the child's.
         os._exit(code)
 
 
@@ -140,6 +150,7 @@ def _group(leader: int) -> list[int]:
 def _pss_bytes(pid: int) -> int:
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            # Pages shared with the server count in part, not once for every child.
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     return 0
@@ -147,11 +158,12 @@ def _pss_bytes(pid: int) -> int:
 
 def _reap(children: dict[int, _Child], answers: int) -> None:
     for pid in list(children):
+        # Of this child alone, unlike `getrusage`, which sums over all children.
         done, status, usage = os.wait4(pid, os.WNOHANG)
         if not done:
             continue
         child = children.pop(pid)
-        _kill_group(pid)  # whatever it forked and left behind
+        _kill_group(pid)  # its descendants may outlive it
         code = os.waitstatus_to_exitcode(status)
         outcome = Outcome(
             id=child.request.id,

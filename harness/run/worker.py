@@ -104,7 +104,7 @@ def _measure(request: Request) -> Result:
     task = TASKS[job.task]
     parameters = task.make_parameters(job.parameters)
     dataset, prepared = _prepared(job)
-    # From here on the plugin shares the process, and no label of the test split is left.
+    # The plugin shares the process from here on, and no label of the test split is in it.
     registry = _registry(job.subject.plugin)
     compressor = registry.make(job.subject.name, job.subject.fields)
     fitted = compressor
@@ -145,7 +145,7 @@ def _write_measured(measured: Measured, folder: Path) -> None:
 def _lay_out_artifact(
     compressor: Compressor, store: Path, job: Job, folder: Path
 ) -> None:
-    """Lay out what the decoder may have: the fitted artifact, or the spec."""
+    """Lay out the artifact of the decoder: the fitted compressor, or its spec alone."""
     if job.fit_key:
         shutil.copytree(store / "artifacts" / job.fit_key, folder)
     else:
@@ -157,6 +157,7 @@ def _decode(request: Request) -> Result:
     """Decode codes in an empty folder, with lengths and the artifact and nothing else."""
     scratch = Path(request.scratch)
     registry = _registry(request.plugin)
+    # Relative paths of a plugin lead to no file of the run.
     os.chdir(scratch)
     fitted = artifact.load(scratch / "artifact", registry.make)
     unfitted = registry.make(request.name, request.fields)
@@ -174,6 +175,7 @@ def _judge(request: Request) -> Result:
         evidence = _evidence(request, job, data)
         task = TASKS[job.task]
         parameters = task.make_parameters(job.parameters)
+        # Before any score: a code that decodes to other bytes has no rate.
         if evidence.codes:
             check_originals(evidence.codes, task.originals(evidence, parameters))
         judgement = task.judge(evidence, parameters)
@@ -182,6 +184,7 @@ def _judge(request: Request) -> Result:
 
 def _evidence(request: Request, job: Job, data: _Data) -> Evidence:
     folder = Path(request.measured)
+    # A plugin's process wrote them: a pickle could run code beside the labels.
     with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
         measured = dict(arrays)
     return Evidence(
@@ -205,12 +208,13 @@ def _answer(judgement: Judgement, scratch: Path) -> Result:
 
 
 def _fit(request: Request) -> Result:
-    """Fit what is missing of a ladder, or of the one fit there is; weigh all of it."""
+    """Fit the rungs of a ladder that have no artifact; weigh all; a single fit is one rung."""
     jobs, store, scratch = request.ladder, Path(request.store), Path(request.scratch)
     first = jobs[0]
     data = without_test_labels(_load_data(first).dataset)
     registry = _registry(first.subject.plugin)
     compressor = registry.make(first.subject.name, first.subject.fields)
+    # Rungs that an interrupted run finished are not trained again.
     missing = [job for job in jobs if not (store / "artifacts" / job.key).exists()]
     checkpoint = store / "training" / f"{first.ladder or first.key}.npz"
     checkpoint.parent.mkdir(exist_ok=True)
@@ -228,6 +232,7 @@ def _fit(request: Request) -> Result:
         target = store / "artifacts" / job.key
         if not target.exists():  # another run into this store may have been faster
             folder.rename(target)
+    # Only now is every rung on disk, and the training needs no resuming.
     checkpoint.unlink(missing_ok=True)
     weights = {job.key: artifact.weigh(store / "artifacts" / job.key) for job in jobs}
     return Result(
@@ -238,7 +243,7 @@ def _fit(request: Request) -> Result:
 def _fits(
     compressor: Compressor, corpus: list[bytes], jobs: list[Job], watch: Watch
 ) -> Iterator[Compressor]:
-    """Yield the compressor fitted for each job, resumed from a checkpoint where it can be."""
+    """Yield the compressor fitted for each job, resumed from a checkpoint if there is one."""
     if not jobs:
         return iter(())
     seed, rungs = jobs[0].seed, [job.rung for job in jobs]
@@ -256,4 +261,5 @@ def _registry(plugin: str) -> Registry:
     broken = [entry.unavailable for entry in entries if entry.unavailable]
     if broken:
         raise UnavailableError(broken[0])
+    # No other plugin is loaded, so that a broken one fails its own jobs only.
     return Registry(entries={entry.name: entry for entry in entries})

@@ -48,7 +48,7 @@ def run(method: str, dataset: Dataset, *, seed: int) -> Judgement:
     - true_source: -log2 p_true of this draw, where a generator knows it.
 
     Raises:
-        NotApplicableError: the data set lacks what the method needs.
+        NotApplicableError: the data set does not suit the method.
     """
     if method == "true_source":
         return _true_source(dataset)
@@ -67,7 +67,7 @@ def run(method: str, dataset: Dataset, *, seed: int) -> Judgement:
 
 
 def _answered(dataset: Dataset, answers: Labels, seed: int) -> Judgement:
-    credit = np.eye(len(dataset.classes))[answers]
+    credit = np.eye(len(dataset.classes))[answers]  # (n_test, n_classes)
     scores = class_scores(dataset, credit, Origin(state=STATE, seed=seed))
     arrays = {"credit": credit, "labels": dataset.test.labels}
     return Judgement(scores=tuple(scores), arrays=arrays)
@@ -84,11 +84,13 @@ def _tfidf_svm(dataset: Dataset, seed: int) -> Labels:
 
     train, test = dataset.train.samples, dataset.test.samples
     if dataset.kind == "text":
+        # latin-1 gives every byte a character, so that any sample decodes.
         words = CountVectorizer(ngram_range=(1, 2), lowercase=False, encoding="latin-1")
         counts = words.fit_transform(train), words.transform(test)
     else:
         # scikit-learn's own "char" grams would merge bytes that are white space in text.
         counts = gram_counts(train, (1, 2)), gram_counts(test, (1, 2))
+    # Document frequencies are those of train: the test split decides nothing.
     weights = TfidfTransformer()
     model = LinearSVC(random_state=seed)
     model.fit(weights.fit_transform(counts[0]), dataset.train.labels)
@@ -111,6 +113,7 @@ def gram_counts(samples: tuple[bytes, ...], lengths: tuple[int, ...]) -> Any:
         columns = np.concatenate([*grams, np.empty(0, np.int64)]).astype(np.int32)
         shape = (len(samples), 256**n)
         block = csr_array((np.ones(len(columns)), columns, ends), shape=shape)
+        # Repeated entries of one n-gram in a sample add up to its count.
         block.sum_duplicates()
         blocks.append(block)
     return hstack(blocks, format="csr")
@@ -122,7 +125,7 @@ def _grams(sample: bytes, n: int) -> NDArray[np.int64]:
     n_grams = max(len(symbols) - n + 1, 0)
     grams = np.zeros(n_grams, np.int64)
     for offset in range(n):
-        grams = (grams << 8) | symbols[offset : offset + n_grams]
+        grams = (grams << 8) | symbols[offset : offset + n_grams]  # (n_grams,)
     return grams
 
 
@@ -134,7 +137,7 @@ def _probed(
     *,
     seed: int,
 ) -> Judgement:
-    """Return the scores of the probe; `labels` where not all of train is in `train`."""
+    """Return the scores of the probe; `labels` are of `train`, None for the whole split."""
     features = Features(
         train=train,
         labels=dataset.train.labels if labels is None else labels,
@@ -158,7 +161,7 @@ def _raw_bytes(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float6
         )
     train, test = (
         np.frombuffer(b"".join(split.samples), np.uint8)
-        .reshape(len(split.samples), -1)
+        .reshape(len(split.samples), -1)  # (n, bytes of a sample)
         .astype(np.float64)
         for split in (dataset.train, dataset.test)
     )
@@ -167,15 +170,18 @@ def _raw_bytes(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 def _log_lengths(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     train, test = (
+        # log(1 + n): empty samples occur.
         np.log1p([[len(sample)] for sample in split.samples])
         for split in (dataset.train, dataset.test)
     )
+    # A constant feature tells nothing: the probe would answer at chance.
     if np.ptp(np.concatenate([train, test])) == 0:
         raise NotApplicableError(f"{dataset.name} has samples of one length only")
     return train, test
 
 
 def _ngram_landmarks(dataset: Dataset, seed: int) -> Judgement:
+    # The default shards of landmark_probe, so that only the distance differs.
     landmarks = draw_landmarks(dataset, Parameters(), seed=seed)
     train = ngram_distances(dataset, landmarks, landmarks.outside.samples)
     test = ngram_distances(dataset, landmarks, dataset.test.samples)
@@ -195,10 +201,12 @@ def ngram_distances(
     """
     shards = tuple(b"".join(shard) for shard in shard_samples(dataset, landmarks))
     counts = gram_counts(samples, (GRAM_BYTES,)), gram_counts(shards, (GRAM_BYTES,))
-    products = (counts[0] @ counts[1].T).toarray()
+    products = (counts[0] @ counts[1].T).toarray()  # (n, m)
     norms = [np.sqrt(table.multiply(table).sum(axis=1)) for table in counts]
+    # Counts are whole numbers: a norm is 0 or at least 1, and 0 must not divide.
     scale = np.maximum(np.outer(*norms), 1)
     similar = np.asarray(products / scale, np.float64)
+    # 1 - cosine less its row mean: the ones cancel.
     centred: NDArray[np.float64] = similar.mean(axis=1, keepdims=True) - similar
     return centred
 
@@ -206,6 +214,7 @@ def ngram_distances(
 def _true_source(dataset: Dataset) -> Judgement:
     if dataset.true_bits is None:
         raise NotApplicableError(f"the source of {dataset.name} is not known")
+    # A code much shorter than -log2 p of this draw would be a bug of bitprobe.
     value = float(dataset.true_bits.sum() / dataset.test.n_bytes)
     score = Score(
         metric="heldout_bpb",
@@ -213,6 +222,7 @@ def _true_source(dataset: Dataset) -> Judgement:
         unit="bits/byte",
         state="the source itself",
         n=len(dataset.test.samples),
+        # The probability is known, but nothing is coded.
         realised="likelihood",
     )
     return Judgement(scores=(score,))

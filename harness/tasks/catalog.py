@@ -18,6 +18,7 @@ from harness.tasks import (
 )
 from harness.tasks.task import Task
 
+# Fits and baselines are no tasks, but their keys need a version too.
 FIT_VERSION = 1
 BASELINE_VERSION = 2
 

@@ -30,9 +30,11 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     fitted, dataset, seed = inputs.fitted, inputs.dataset, inputs.seed
     require_route(fitted, dataset)
     members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
+    # Training goes on from the state after fit(train), by a registered number of steps.
     start = with_budget(fitted, parameters.budget)
     return measured_codes(
         class_lengths(start, dataset, members, seed=seed),
+        # The reference of the class gain: the state before it saw any class.
         fitted.code_lengths(dataset.test.samples),
     )
 

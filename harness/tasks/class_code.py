@@ -31,7 +31,7 @@ class Parameters:
     """Amount of text of a class, and of training of networks on it.
 
     equal_bytes: give every class the same number of bytes, in whole samples.
-    budget: training steps of each fit of a network; None is what its spec says.
+    budget: training steps of each fit of a network; None takes those of its spec.
     """
 
     equal_bytes: bool = False
@@ -42,7 +42,7 @@ class Parameters:
 
 
 def require_route(compressor: Compressor, dataset: Dataset) -> None:
-    """Raise NotApplicableError without labels, or where nothing can be conditioned on."""
+    """Raise NotApplicableError without labels, or for a compressor without conditional code."""
     require_labels(dataset)
     if compressor.route == "none":
         raise NotApplicableError(
@@ -63,9 +63,12 @@ def class_members(
     if not equal_bytes:
         return members
     rng = np.random.default_rng([seed, 3])
+    # The separator follows each sample in the corpus and counts as text.
     sizes = np.array([len(s) + len(dataset.separator) for s in dataset.train.samples])
+    # The smallest class sets the size: more text must not pass for a better model.
     budget = min(EQUAL_BYTES, *(int(sizes[m].sum()) for m in members))
     shuffled = [rng.permutation(m) for m in members]
+    # Whole samples only: a cut one would teach an end that does not occur.
     return [m[np.cumsum(sizes[m]) <= budget] for m in shuffled]
 
 
@@ -79,14 +82,15 @@ def class_lengths(
     """Return the bits of each test sample given each class: (n_test, n_classes).
 
     Args:
-        start: compressor that fits each class's text, on top of whatever it knows.
+        start: compressor that is fitted on the text of each class, from its present state.
         dataset: data set of which the members index the train split.
         members: per class, indices into train.
         seed: of the fits.
     """
     samples = dataset.test.samples
-    lengths = np.empty((len(samples), len(members)))
+    lengths = np.empty((len(samples), len(members)))  # (n_test, n_classes)
     for label, indices in enumerate(members):
+        # Every class starts from the same state, which holds no other class's text.
         fitted = start.fit(corpus_of(dataset, indices), seed=seed)
         lengths[:, label] = fitted.code_lengths(samples)
     return lengths
@@ -102,7 +106,7 @@ def measured_codes(lengths: Bits, pooled: Bits) -> Measured:
 
     Args:
         lengths: shape (n_test, n_classes), bits given the text of each class.
-        pooled: shape (n_test,), bits given the same without knowing the class.
+        pooled: shape (n_test,), bits given the texts of all classes together.
     """
     return Measured(arrays={LENGTHS: lengths, POOLED: pooled})
 
@@ -111,13 +115,15 @@ def class_judgement(evidence: Evidence, *, state: str) -> Judgement:
     """Return class scores with and without prior, the class gain, and per-sample arrays.
 
     Models, whose lengths are fractions of bits, are also scored with lengths rounded up
-    to bytes (option "byte_rounded"): what a codec's resolution alone would do to them.
+    to bytes (option "byte_rounded"), which shows the effect of a codec's resolution.
     """
     dataset, seed = evidence.dataset, evidence.seed
     lengths, pooled = evidence.arrays[LENGTHS], evidence.arrays[POOLED]
-    prior = log_prior_bits(dataset)
+    prior = log_prior_bits(dataset)  # (n_classes,)
+    # Bayes: the class of the fewest bits in all has the largest posterior.
     credit = tied_credit(lengths + prior)
     variants = {PLAIN: credit, Variant(option="no_prior"): tied_credit(lengths)}
+    # Parts the effect of resolution from that of the model's quality.
     if evidence.subject.kind == "model":
         rounded = tied_credit(rounded_up(lengths) + prior)
         variants[Variant(option="byte_rounded")] = rounded
@@ -144,6 +150,7 @@ def class_judgement(evidence: Evidence, *, state: str) -> Judgement:
 def log_prior_bits(dataset: Dataset) -> Bits:
     """Return -log2 prior(c), Laplace-smoothed from train: (n_classes,)."""
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes))
+    # Laplace: a class that a small train lacks has a probability above 0.
     bits: Bits = -np.log2((counts + 1) / (counts.sum() + len(counts)))
     return bits
 
@@ -157,15 +164,16 @@ def rounded_up(lengths: Bits) -> Bits:
 
 def _of_true_class(lengths: Bits, dataset: Dataset) -> Bits:
     labels = dataset.test.labels
-    bits: Bits = lengths[np.arange(len(labels)), labels]
+    bits: Bits = lengths[np.arange(len(labels)), labels]  # (n_test,)
     return bits
 
 
 def _class_gain(evidence: Evidence, gains: Bits, state: str) -> Score:
-    """Return what knowing the true class saves: (pooled - true class) bits per byte."""
+    """Return the savings by knowledge of the true class: (pooled - true) bits per byte."""
     test = evidence.dataset.test
     sizes = np.array([len(sample) for sample in test.samples], np.float64)
     rng = np.random.default_rng([evidence.seed, 5])
+    # Bits and bytes are resampled together, since the rate is a ratio of sums.
     low, high = ratio_interval(gains, sizes, rng)
     return Score(
         metric="class_gain",

@@ -34,6 +34,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     compressor = with_budget(inputs.unfitted, parameters.budget)
     require_route(compressor, dataset)
     members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
+    # The same samples without their classes: the gain is due to the labels alone.
     everything = corpus_of(dataset, np.sort(np.concatenate(members)))
     pooled = compressor.fit(everything, seed=seed)
     return measured_codes(

@@ -14,13 +14,14 @@ from harness.statistics import accuracy as stats
 
 
 def require_labels(dataset: Dataset) -> None:
-    """Raise NotApplicableError where there is nothing to classify."""
+    """Raise NotApplicableError for a data set without labels."""
     if not dataset.is_labelled:
         raise NotApplicableError(f"{dataset.name} has no labels")
 
 
 def tied_credit(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return 1/|tied| for each class of minimal cost, 0 for the others: (n, n_classes)."""
+    # Sums of logarithms that should be equal may differ by a rounding error.
     best = costs <= costs.min(axis=1, keepdims=True) + 1e-9
     credit: NDArray[np.float64] = best / best.sum(axis=1, keepdims=True)
     return credit
@@ -31,7 +32,7 @@ class Origin:
     """Context of a classifier's answers.
 
     Attributes:
-        state: what the compressor knew.
+        state: of the compressor that was read.
         route: how conditional codes were realised; "" without.
         seed: of the intervals.
         variant: qualifiers of the scores.
@@ -58,6 +59,7 @@ def class_scores(
     """
     labels = dataset.test.labels
     scores = _measures(labels, credit, origin)
+    # Where no class has the whole credit, several were tied.
     n_shared = float((credit.max(axis=1) < 1 - 1e-9).mean())
     tie_rate = Score(
         metric="tie_rate",
@@ -68,6 +70,7 @@ def class_scores(
         n=len(labels),
     )
     scores.append(tie_rate)
+    # A sample that train repeats is recalled rather than classified.
     if dataset.duplicated is not None and 0 < dataset.duplicated.sum() < len(labels):
         unique = ~dataset.duplicated
         again = _measures(labels[unique], credit[unique], origin)

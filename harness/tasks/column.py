@@ -13,7 +13,7 @@ LABEL_READERS = (
     "log_length",
     "ngram_landmarks",
 )
-"""Baselines that read labels of train: they stand beside readouts that do the same."""
+"""Baselines that read labels of train, compared with readouts that do the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +24,15 @@ class Column:
 
     Attributes:
         header: words above it, the same in every format.
-        metric, variant: which score of the task.
+        metric, variant: of the score.
         meaning: one sentence for a reader, shown in legends.
         digits: after the decimal point.
         with_interval: whether the interval is shown beside the value.
         higher_is_better: for sorting.
-        baselines: names of the baselines whose score of the same metric stands here.
+        baselines: names of the baselines whose score of the same metric is shown here.
         ranks: whether rows are ranked by it: of a task's ranking columns the first that a
             data set has is shown, and gives the ratio.
-        is_readout: whether it says how well classes are told apart, from 0 to 1: such
+        is_readout: whether it measures the separation of classes, from 0 to 1: such
             columns have a chart against the rate.
     """
 

@@ -55,7 +55,7 @@ class Parameters:
     Attributes:
         n_prefixes: test samples, the first in their seeded order.
         n_samples: completions of each.
-        text_bytes: of anything but images, so many bytes are given and as many drawn;
+        text_bytes: bytes given and bytes drawn of each sample that is no image;
             shorter samples are passed over.
     """
 
@@ -76,7 +76,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
 
     Raises:
         NotApplicableError: the model does not generate, or no test sample is long enough.
-        ConformanceError: it does not continue what it was given, to the length asked for.
+        ConformanceError: samples do not continue their prefixes to the requested length.
     """
     model = inputs.fitted
     if not isinstance(model, Generates):
@@ -86,13 +86,14 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     arrays: dict[str, NDArray[Any]] = {
         COMPLETIONS: complete(model, halves, parameters.n_samples, rng)
     }
+    # Other generators have no probabilities and so no code length.
     if isinstance(model, Stepwise):
         arrays[REST_BITS] = rest_bits(model, halves)
     return Measured(arrays=arrays)
 
 
 def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
-    """Return how good the completions are, and the completions for a gallery.
+    """Return the scores of the completions, and the completions for a gallery.
 
     - `true_half_bits` (per sample) and `true_half_bpb`: C(rest | given) of the model itself.
     - `completion_accuracy`, option "lower" or "whole": balanced accuracy of a classifier of
@@ -115,7 +116,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     if REST_BITS in evidence.arrays:
         bits = evidence.arrays[REST_BITS]
         scores += _rates(bits, halves, evidence.seed)
-        sizes = np.full(len(bits), halves.remainders.shape[1])
+        sizes = np.full(len(bits), halves.remainders.shape[1])  # (n,)
         arrays |= {REST_BITS: bits, "n_bytes": sizes}
     if is_image(dataset):
         image_scores, image_arrays = _image_scores(evidence, halves, completions)
@@ -138,9 +139,10 @@ def text_halves(dataset: Dataset, parameters: Parameters) -> Halves:
     """Return the beginnings of the first test samples that are long enough, cut in two.
 
     Raises:
-        NotApplicableError: none is.
+        NotApplicableError: no sample is long enough.
     """
     size, samples = parameters.text_bytes, dataset.test.samples
+    # The given part and the drawn part have equal length.
     long_enough = [i for i, sample in enumerate(samples) if len(sample) >= 2 * size]
     indices = np.array(long_enough[: parameters.n_prefixes], np.int64)
     if not len(indices):
@@ -158,14 +160,16 @@ def complete(
     """Return the model's completions of each given part: (n, n_samples, r).
 
     Raises:
-        ConformanceError: it does not continue what it was given, to the length asked for.
+        ConformanceError: samples do not continue their prefixes to the requested length.
     """
     prefixes = [row.tobytes() for row in halves.prefixes for _ in range(n_samples)]
     cut = halves.prefixes.shape[1]
     length = cut + halves.remainders.shape[1]
     samples: list[bytes] = []
+    # In batches, since the state of a network grows with the number of streams.
     for start in range(0, len(prefixes), N_STREAMS):
         samples += model.sample(prefixes[start : start + N_STREAMS], length, rng)
+    # Scores assume that the given half is real: a changed prefix would fake them.
     if [s[:cut] for s in samples] != prefixes or {*map(len, samples)} != {length}:
         raise ConformanceError(
             f"sample gave {len(samples)} samples that do not all continue the "
@@ -194,7 +198,7 @@ def _image_scores(
     halves_without, nearest = references(dataset, halves, completions.shape[1], seed)
     rests = {
         COMPLETIONS: completions,
-        TRUTH: halves.remainders[:, None],
+        TRUTH: halves.remainders[:, None],  # (n, 1, r)
         **halves_without,
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -205,7 +209,8 @@ def _image_scores(
     scores = _distances(dataset, halves, rests, seed)
     if not dataset.is_labelled:
         return scores, arrays
-    labels = dataset.test.labels[halves.indices]
+    labels = dataset.test.labels[halves.indices]  # (n,)
+    # "lower" asks for the class of the drawn half alone, "whole" also for its fit.
     for view in ("lower", "whole"):
         credits_ = classified(dataset, halves, rests, view=view, seed=seed)
         scores += _accuracies(labels, credits_, view, seed)
@@ -219,6 +224,7 @@ def _accuracies(
     """Return the balanced accuracy of every origin, and completions minus the others."""
     n, scores, about = len(labels), [], "classifier trained on real images"
     for origin, credit in credits_.items():
+        # Reseeded, so that all origins share their resamples and intervals compare.
         rng = np.random.default_rng([seed, 13])
         low, high = stats.accuracy_intervals(labels, credit, rng)["balanced_accuracy"]
         value = stats.balanced_accuracy_of(stats.confusion(labels, credit))
@@ -228,6 +234,7 @@ def _accuracies(
         if origin in (COMPLETIONS, TRUTH):
             continue
         rng = np.random.default_rng([seed, 14])
+        # Paired: both complete the same images, whose difficulty cancels.
         pair = credits_[COMPLETIONS], credit
         d = stats.accuracy_differences(labels, pair, rng)["balanced_accuracy"]
         about = f"completions minus {origin.replace('_', ' ')}, paired"
@@ -267,6 +274,7 @@ def _rates(bits: Floats, halves: Halves, seed: int) -> list[Score]:
         replace(_score(REST_BITS, _mean(bits, seed), n, about), unit="bits"),
         replace(_score("true_half_bpb", per_byte, n, about), unit="bits/byte"),
     )
+    # Exact lengths, but no bytes were written.
     return [replace(s, route="stepwise", realised="likelihood") for s in scores]
 
 
@@ -294,7 +302,7 @@ def _score(
 
 
 def _of(origin: str) -> str:
-    """Return the origin as scores have it: "" for the model's own completions."""
+    """Return the origin in the spelling of scores: "" for the model's own completions."""
     return "" if origin == COMPLETIONS else origin
 
 

@@ -47,7 +47,7 @@ def evaluate(
         task: the readout.
         inputs: compressor and data, the test split with its labels.
         parameters: of the task.
-        artifact_bits: size of what a receiver needs to get the fitted compressor.
+        artifact_bits: size of the artifact from which a receiver gets the fitted compressor.
         foreign: data sets that the parameters name.
 
     Raises:
@@ -61,11 +61,13 @@ def evaluate(
         foreign=foreign or {},
     )
     prepared = task.prepare(evidence, parameters)
+    # As in a run, so that a task that needs a label too many fails here too.
     hidden = without_test_labels(inputs.dataset)
     measured = task.measure(
         replace(inputs, dataset=hidden, prepared=prepared), parameters
     )
     codes = {
+        # Nothing is decoded here, so that there is no hash.
         rate.name: CodeFile(lengths=tuple(map(len, rate.codes)), sha256="")
         for rate in measured.coded
     }

@@ -17,7 +17,7 @@ Octets = NDArray[np.uint8]
 N_CLASSIFIER_TRAIN = 5000
 """Train images of the classifier, at most: the first in the seeded order."""
 N_QUERIES = 64
-"""Images whose distances to all of train are held at a time."""
+"""Images whose distances to all of train are in memory at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Halves:
 
 
 def is_image(dataset: Dataset) -> bool:
-    """Say whether the samples have an upper and a lower half."""
+    """Return whether the samples have an upper and a lower half."""
     return dataset.kind == "image" and dataset.shape is not None
 
 
@@ -68,9 +68,10 @@ def references(
     train = images_of(dataset, dataset.train.samples)
     cut = _cut(dataset)
     rng = np.random.default_rng([seed, 12])
-    indices = rng.integers(0, len(train), (len(halves.prefixes), n_samples))
+    indices = rng.integers(0, len(train), (len(halves.prefixes), n_samples))  # (n, m)
+    # By the upper half alone: the lower one is the answer.
     nearest, _ = nearest_images(halves.prefixes, train[:, :cut])
-    mean = np.rint(train.mean(axis=0)).astype(np.uint8)
+    mean = np.rint(train.mean(axis=0)).astype(np.uint8)  # (g + r,)
     rests = {
         "random_half": train[indices][:, :, cut:],
         "nearest_half": train[nearest][:, None, cut:],
@@ -86,7 +87,7 @@ def nearest_images(queries: Octets, images: Octets) -> tuple[NDArray[np.int64], 
         (n,), the first of equals; (n,), the root mean square over pixels, in grey levels.
     """
     table = images.astype(np.float64)
-    squares = (table**2).sum(axis=1)
+    squares = (table**2).sum(axis=1)  # (n_images,)
     indices, distances = [], []
     for start in range(0, len(queries), N_QUERIES):
         block = queries[start : start + N_QUERIES].astype(np.float64)
@@ -111,7 +112,7 @@ def classified(
     there are more pixels; it sees the lower half alone, or the whole image.
 
     Args:
-        dataset: where the real images come from.
+        dataset: source of the real images.
         halves: of the images completed.
         rests: lower halves (n, m, r) by origin; shares are means over the m.
         view: "lower" or "whole".
@@ -131,13 +132,14 @@ def classified(
         probe.credit(features), np.cumsum([len(part) for part in flat])[:-1]
     )
     return {
+        # (n * m, n_classes) -> (n, m, n_classes) -> (n, n_classes)
         name: part.reshape(*views[name].shape[:2], -1).mean(axis=1)
         for name, part in zip(views, parts, strict=True)
     }
 
 
 def _cut(dataset: Dataset) -> int:
-    """Return the bytes of the upper half of an image: of an odd row more lies below."""
+    """Return the bytes of the upper half of an image; an odd row belongs to the lower half."""
     height, *row_shape = dataset.shape or ()
     return height // 2 * int(np.prod(row_shape))
 

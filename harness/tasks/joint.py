@@ -42,7 +42,7 @@ from harness.units import bytes_to_bits
 
 N_DECODED = 32
 MIN_PAIRS = 3
-"""Fewer have no interval of their own; the report takes it over draws and data sets."""
+"""Fewest pairs with an interval; for fewer, the report has one over draws and data sets."""
 GIVEN_X = "given_x"
 ALONE = "alone_bpb"
 BEYOND = "beyond its window"
@@ -58,7 +58,7 @@ class Parameters:
     siblings: pairs of classes that are relatives; used wherever both occur.
     others: data sets that give foreign X.
     others_content: their content hashes, filled in by the planner.
-    budget: training steps of each fit of a network; None is what its spec says.
+    budget: training steps of each fit of a network; None takes those of its spec.
     """
 
     n_bytes: int = 8192
@@ -95,9 +95,11 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     pairs = [pair for _, pair in inputs.prepared]
     coder = Coder(compressor=compressor, codes={}, learner=learner)
     lengths = code_lengths(coder, pairs)
+    # Every code has the cost of an empty one: shared bits must count it once.
     facts: dict[str, Any] = {"empty_bits": coder.bits(b"")}
     if learner:
         facts["steps_after_x"] = learner.steps_after_x
+    # Decoding takes as long as coding: a seeded subset is checked.
     indices = decoded_pairs(compressor.route, pairs, parameters, seed=seed)
     coded = [given_x_codes(coder, [pairs[i] for i in indices])] if indices else []
     return Measured(arrays=dict(vars(lengths)), facts=facts, coded=tuple(coded))
@@ -137,6 +139,7 @@ def sized_pairs(evidence: Evidence, parameters: Parameters) -> list[tuple[str, P
         siblings=parameters.siblings,
     )
     pairs = draw_pairs(evidence.dataset, evidence.foreign, plan, seed=evidence.seed)
+    # A model of few symbols has no code for bytes of foreign text.
     pairs = [pair for pair in pairs if max(pair.x + pair.y) < evidence.subject.alphabet]
     if not pairs:
         raise NotApplicableError(
@@ -146,6 +149,7 @@ def sized_pairs(evidence: Evidence, parameters: Parameters) -> list[tuple[str, P
         (f"x{scale:g}", pair.cut(n_bytes, seed=evidence.seed))
         for scale, n_bytes in sizes.items()
         for pair in pairs
+        # Equal lengths within a size: savings depend on length.
         if len(pair.y) >= n_bytes
     ]
 
@@ -156,7 +160,7 @@ class Coder:
 
     Attributes:
         compressor: a codec, a model that adapts, or one that is fitted by blocks.
-        codes: what was written so far, by (data, context).
+        codes: written so far, by (data, context).
         learner: fits the models of blocks; None where nothing is fitted.
     """
 
@@ -167,6 +171,7 @@ class Coder:
     def code(self, data: bytes, context: bytes = b"") -> bytes:
         """Return the code of `data` for a decoder that has `context`."""
         key = (data, context)
+        # Many pairs share a Y, of which C(Y) is needed once.
         if key not in self.codes:
             codec = online(self.compressor, self.learner, len(data))
             self.codes[key] = code_after(codec, data, context)
@@ -182,6 +187,7 @@ def code_lengths(coder: Coder, pairs: Sequence[Pair]) -> Lengths:
     conditional = coder.compressor.route != "none"
 
     def given(data: bytes, context: bytes) -> float:
+        # nan, not C(Y): a missing code must not pass for savings of 0.
         return coder.bits(data, context) if conditional else np.nan
 
     rows = [
@@ -197,7 +203,7 @@ def code_lengths(coder: Coder, pairs: Sequence[Pair]) -> Lengths:
         for pair in pairs
     ]
     names = ("n_bytes", "y", "x", "y_given_x", "x_given_y", "xy", "yx")
-    columns = np.array(rows, np.float64).reshape(-1, len(names)).T
+    columns = np.array(rows, np.float64).reshape(-1, len(names)).T  # (7, n)
     return Lengths(**dict(zip(names, columns, strict=True)))
 
 
@@ -210,6 +216,7 @@ def decoded_pairs(
     """
     if route == "none":
         return []
+    # Long pairs are left out, since stepwise models decode symbol by symbol.
     short = [i for i, pair in enumerate(pairs) if len(pair.y) <= parameters.n_bytes]
     order = np.random.default_rng([seed, 24]).permutation(len(short))[:N_DECODED]
     return [short[i] for i in order.tolist()]
@@ -241,6 +248,7 @@ def _kind_scores(group: _Group, lengths: Lengths) -> Iterator[Score]:
     """Yield the scores of the pairs of one kind and size."""
     evidence = group.evidence
     reverse, empty_bits = reversed_lengths(lengths), float(evidence.facts["empty_bits"])
+    # Shared bits are means over pairs; rates are ratios of sums over bytes.
     ones = np.ones(len(lengths.y))
     rows = {
         ALONE: (lengths.y, lengths.n_bytes, "bits/byte"),
@@ -271,7 +279,7 @@ def _kind_scores(group: _Group, lengths: Lengths) -> Iterator[Score]:
 
 
 def _is_beyond_window(evidence: Evidence, lengths: Lengths) -> bool:
-    """Say whether X does not fit in the window; a network has X in its weights."""
+    """Return whether X exceeds the window; never for a network, whose weights hold X."""
     window = evidence.subject.window
     if evidence.subject.route == "none" or "steps_after_x" in evidence.facts:
         return False

@@ -1,9 +1,9 @@
-"""Landmark probe: a classifier that reads how much each shard of raw text helps.
+"""Landmark probe: a classifier on the bits that each shard of raw text saves.
 
 docs/method.md, landmark_probe.
 
 Feature j of sample x is (C(x | s_j) - mean_j C(x | s_j)) / |x|, in bits per byte:
-likeness to a text, freed of how compressible x is. Landmarks by dissimilarity are those of
+likeness to a text, corrected for the compressibility of x. Landmarks by dissimilarity are those of
 Pekalska and Duin 2005, "The Dissimilarity Representation for Pattern Recognition".
 
 The shards are drawn without their labels from at most half of train. A sample that lies in
@@ -44,7 +44,7 @@ class Parameters:
     n_shards, shard_bytes: of the shards, at most so many.
     n_probe: train samples outside the shards that train the probe; None takes all.
     extras: label code length, few-label accuracy and the permuted control.
-    budget: training steps of a network on each shard; None is what its spec says.
+    budget: training steps of a network on each shard; None takes those of its spec.
     """
 
     n_shards: int = N_SHARDS
@@ -87,6 +87,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     require_route(compressor, dataset)
     landmarks = draw_landmarks(dataset, parameters, seed=seed)
     shards = shard_samples(dataset, landmarks)
+    # Train first, then test: `judge` cuts the rows there.
     samples = (*landmarks.outside.samples, *dataset.test.samples)
     lengths = conditional_lengths(compressor, shards, samples, seed=seed)
     return Measured(arrays={SHARD_BITS: lengths})
@@ -105,7 +106,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     scores, arrays = probe_scores(
         dataset,
         Features(
-            train=features[: len(train)],
+            train=features[: len(train)],  # (n_probe, m)
             labels=landmarks.outside.labels,
             test=features[len(train) :],
             state=_state(evidence),
@@ -127,7 +128,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
 
 
 def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> Landmarks:
-    """Return shards of whole train samples and their separators, the same for everyone.
+    """Return shards of whole train samples and separators, the same for every compressor.
 
     Samples come in one seeded, class-blind order; a shard ends before the sample that
     would carry it over its size, so each is short of it by less than that sample. Samples
@@ -140,8 +141,10 @@ def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> La
     samples = dataset.train.samples
     sizes = np.array([len(s) + len(dataset.separator) for s in samples], np.int64)
     order = np.random.default_rng([seed, 9]).permutation(len(samples))
+    # Longer samples fit in no shard and stay with the probe.
     order = order[sizes[order] <= parameters.shard_bytes]
     n_bytes = int(sizes[order].sum())
+    # A sample in a shard cannot train the probe, which needs samples too.
     n_affordable = int(MAX_SHARE * n_bytes) // parameters.shard_bytes
     n_shards = min(parameters.n_shards, n_affordable)
     shards = _pack(order, sizes, parameters.shard_bytes)[:n_shards]
@@ -151,7 +154,7 @@ def draw_landmarks(dataset: Dataset, parameters: Parameters, *, seed: int) -> La
             f"{parameters.shard_bytes}, half of which makes {len(shards)} shards; "
             f"{MIN_SHARDS} are needed: raise train or lower shard_bytes"
         )
-    inside = np.isin(np.arange(len(samples)), np.concatenate(shards))
+    inside = np.isin(np.arange(len(samples)), np.concatenate(shards))  # (n_train,)
     # Train is in seeded order: its first samples are a fair draw.
     outside = dataset.train.take(np.flatnonzero(~inside)[: parameters.n_probe])
     return Landmarks(members=tuple(shards), outside=outside)
@@ -167,10 +170,11 @@ def _pack(
             shards.append(order[start:position])
             start, n_filled = position, 0
         n_filled += int(sizes[index])
+        # Exactly full: it needs no further sample to end it.
         if n_filled == shard_bytes:
             shards.append(order[start : position + 1])
             start, n_filled = position + 1, 0
-    return shards  # a last run that nothing ended is no shard
+    return shards  # the last run is too short for a shard
 
 
 def shard_samples(dataset: Dataset, landmarks: Landmarks) -> list[list[bytes]]:
@@ -192,7 +196,7 @@ def conditional_lengths(
 
     The shard is the context; a model that knows nothing before `fit` is fitted on it.
     """
-    lengths = np.empty((len(samples), len(shards)))
+    lengths = np.empty((len(samples), len(shards)))  # (n, m)
     for j, shard in enumerate(shards):
         if "fit" in compressor.needs:
             fitted = compressor.fit(shard, seed=seed)
@@ -209,7 +213,8 @@ def landmark_features(
 
     An empty sample counts as one byte.
     """
-    n_bytes = np.maximum([len(sample) for sample in samples], 1)
+    n_bytes = np.maximum([len(sample) for sample in samples], 1)  # (n,)
+    # The compressibility of x adds about the same bits to every column.
     centred = distances - distances.mean(axis=1, keepdims=True)
     features: NDArray[np.float64] = centred / n_bytes[:, None]
     return features
@@ -222,7 +227,7 @@ def _state(evidence: Evidence) -> str:
 
 def _rate(evidence: Evidence, lengths: Bits) -> Score:
     samples = evidence.dataset.test.samples
-    bits = lengths.mean(axis=1)
+    bits = lengths.mean(axis=1)  # (n,)
     n_bytes = np.array([len(sample) for sample in samples], np.float64)
     rng = np.random.default_rng([evidence.seed, 10])
     low, high = stats.ratio_interval(bits, n_bytes, rng)
@@ -235,6 +240,7 @@ def _rate(evidence: Evidence, lengths: Bits) -> Score:
         n=len(samples),
         ci_low=low,
         ci_high=high,
+        # No bytes are written, so that this rate is never ranked.
         realised="likelihood",
         note=f"mean over {lengths.shape[1]} shards, not decoded; given this split",
     )

@@ -3,7 +3,7 @@
 Hidden states are pooled over positions as the data set's card fixed beforehand and given to
 logistic regression, layer by layer, as in Chen et al. 2020, "Generative Pretraining from
 Pixels". The middle layer is fixed beforehand too; the chosen one is the best on the
-validation part of train. Next to them the same network with random weights.
+validation part of train. The control is the same network with random weights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.tasks.probing.scores import Features, probe_scores
 from harness.tasks.task import Evidence, Inputs, Task
 
 MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "tie_rate")
-"""Metrics of every layer, besides the validation's; others are of the middle one alone."""
+"""Metrics of every layer, besides the validation's; further ones are of the middle layer."""
 VALIDATION = "validation_balanced_accuracy"
 LAYERS, RANDOM_LAYERS = "layers", "random_layers"
 """Facts: the names of layers, first to last; of the random network, or None."""
@@ -133,7 +133,7 @@ class ProbedLayers:
 
 
 def _is_of_every_layer(score: Score) -> bool:
-    """Say whether a score is one that every layer gets, whichever network it is of."""
+    """Return whether every layer of a network gets this score."""
     is_extra = score.variant.control == "permuted" or score.variant.n_labels > 0
     return score.metric in (*MEASURES, VALIDATION) and not is_extra
 
@@ -149,6 +149,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     require_labels(inputs.dataset)
     arrays, names = _pooled(inputs.fitted, inputs.dataset, LAYERS)
     facts: dict[str, Any] = {LAYERS: names, RANDOM_LAYERS: None}
+    # The control shows how much is due to architecture and pooling, without training.
     network = random_network(inputs) if parameters.random_init else None
     if network is not None:
         states, facts[RANDOM_LAYERS] = _pooled(network, inputs.dataset, RANDOM_LAYERS)
@@ -174,11 +175,12 @@ def _pooled(
 def random_network(inputs: Inputs) -> Compressor | None:
     """Return the same network after 0 steps: the weights from which its training starts.
 
-    None where the class has no ladder over steps, the way in which a model says so.
+    None where the class has no ladder over steps, by which a model declares them.
     """
     unfitted, dataset = inputs.unfitted, inputs.dataset
     if unfitted.ladder_field != "steps" or "steps" not in hyperparameters(unfitted):
         return None
+    # Only `fit` initialises weights, even those of 0 steps.
     corpus = [sample + dataset.separator for sample in dataset.train.samples]
     changes: dict[str, Any] = {"steps": 0}
     return replace(unfitted, **changes).fit(corpus, seed=inputs.seed)
@@ -195,6 +197,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     layers = _layers(evidence, LAYERS)
     probed = _probe_layers(evidence, layers, extras=parameters.extras)
     scores = probed.in_roles() + probed.by_layer()
+    # Also without the quarters, to show how much pooling by place adds.
     if dataset.pooling == "grid2x2":
         scores += _mean_pooled(evidence, layers)
     if parameters.random_init:
@@ -255,6 +258,7 @@ def _probe_layers(
 
 
 def _features(evidence: Evidence, layer: Layer, variant: Variant) -> Features:
+    # Kept in float32 to save space; the probe solves in float64.
     train, test = layer.train.astype(np.float64), layer.test.astype(np.float64)
     if not np.ptp(train, axis=0).any():  # a dead layer: nothing to project, chance
         train, test = train[:, :1], test[:, :1]
@@ -269,9 +273,9 @@ def _features(evidence: Evidence, layer: Layer, variant: Variant) -> Features:
 
 
 def _with_common_dimension(scores: list[Score]) -> list[Score]:
-    """Let every layer have scores in the common dimension, so that all models compare.
+    """Return the scores with those in the common dimension, so that all models compare.
 
-    A layer with no more features than that has them as they are.
+    A layer with no more features than that is not projected: its scores are repeated.
     """
     if any(score.variant.n_dimensions for score in scores):
         return scores
@@ -305,7 +309,7 @@ def _mean_pooled(evidence: Evidence, layers: Sequence[Layer]) -> list[Score]:
 
 
 def _with_random_init(scores: list[Score], evidence: Evidence) -> list[Score]:
-    """Return the scores and the control's balanced accuracies, or why there are none."""
+    """Return the scores with the control's balanced accuracies, or a note on their absence."""
     if evidence.facts[RANDOM_LAYERS] is None:
         name = evidence.subject.name
         why = f"no random-init control: {name} does not count steps"
@@ -317,6 +321,7 @@ def _with_random_init(scores: list[Score], evidence: Evidence) -> list[Score]:
         ]
     layers = _layers(evidence, RANDOM_LAYERS)
     probed = _probe_layers(evidence, layers, control="random_init")
+    # The control chooses its best layer by the same rule: it has the same freedom.
     control = probed.in_roles() + probed.by_layer()
     return scores + [s for s in control if s.metric == "balanced_accuracy"]
 

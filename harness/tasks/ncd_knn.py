@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 Distance = Literal["ncd", "ncd_cond"]
 
 BLOCK_ROWS = 64
-"""Test samples whose distances are held at a time."""
+"""Test samples whose distances are in memory at a time."""
 N_SELF = 32
 MAX_NONPOSITIVE = 0.01
 STATE = "unfitted"
@@ -74,7 +74,7 @@ class Parameters:
 
 @dataclass(frozen=True, kw_only=True)
 class _Votes:
-    """Credits of all test samples, and counts along the way."""
+    """Credits of all test samples, and counts of ties and of pairs without cost."""
 
     credit: dict[int, Floats]
     error: Floats
@@ -87,28 +87,31 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
 
     Raises:
         NotApplicableError: no labels, fewer training samples than k, a compressor that
-            must be fitted, or, for "ncd_cond", one that is no model or sees too little.
+            must be fitted, or, for "ncd_cond", no model or one with a short window.
     """
     compressor, dataset = inputs.unfitted, inputs.dataset
     _require(compressor, dataset, parameters)
     train, test = dataset.train.samples, dataset.test.samples
     blocks: dict[str, list[Bits]] = {}
-    of_train = compressor.code_lengths(train)
+    of_train = compressor.code_lengths(train)  # (m,)
+    # In blocks, since n * m joined pairs do not fit in memory.
     for start in range(0, len(test), BLOCK_ROWS):
         block = test[start : start + BLOCK_ROWS]
         lengths = _pair_lengths(compressor, block, train, parameters)
         for name, rows in (lengths | {X: compressor.code_lengths(block)}).items():
             blocks.setdefault(name, []).append(rows)
     arrays = {name: np.concatenate(rows) for name, rows in blocks.items()}
+    # NCD(x, x) should be 0: it shows how well the codec sees a repetition.
     itself = _self_lengths(compressor, test[:N_SELF], parameters)
     return Measured(arrays=arrays | {Y: of_train} | itself)
 
 
 def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
-    """Return class scores for each k, how often neighbours tie, and NCD(x, x)."""
+    """Return class scores for each k, the tie rate of neighbours, and NCD(x, x)."""
     dataset = evidence.dataset
     votes = _classify(evidence, parameters)
     is_ncd = parameters.variant == "ncd"
+    # C(xy) - C(x) is no code length: marked as such, it has no rank.
     route = "difference" if is_ncd else evidence.subject.route
     origin = Origin(state=STATE, seed=evidence.seed, route=route)
     scores = [
@@ -129,14 +132,14 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
 
 def ncd(joint: Bits, x: Bits, y: Bits) -> Floats:
     """Return NCD(x, y) from lengths C(xy) (n, m), C(x) (n,) and C(y) (m,): (n, m)."""
-    low, high = np.minimum.outer(x, y), np.maximum.outer(x, y)
+    low, high = np.minimum.outer(x, y), np.maximum.outer(x, y)  # (n, m)
     # Two samples of length 0 are alike: their distance is 0.
     return np.divide(joint - low, high, out=np.zeros_like(joint), where=high > 0)
 
 
 def ncd_cond(x_given_y: Bits, y_given_x: Bits, x: Bits, y: Bits) -> Floats:
     """Return (C(x|y) + C(y|x)) / (C(x) + C(y)); both conditional lengths are (n, m)."""
-    both, total = x_given_y + y_given_x, np.add.outer(x, y)
+    both, total = x_given_y + y_given_x, np.add.outer(x, y)  # (n, m)
     return np.divide(both, total, out=np.zeros_like(both), where=total > 0)
 
 
@@ -161,6 +164,7 @@ def _require_context(compressor: Compressor, dataset: Dataset) -> None:
         raise NotApplicableError(
             f"{compressor.name} is no model; ncd_cond is for models"
         )
+    # Both texts must be in the window, or the distance forgets a beginning.
     need = max(map(len, dataset.train.samples)) + max(map(len, dataset.test.samples))
     if compressor.window is not None and compressor.window < need:
         raise NotApplicableError(
@@ -171,13 +175,13 @@ def _require_context(compressor: Compressor, dataset: Dataset) -> None:
 
 def _classify(evidence: Evidence, parameters: Parameters) -> _Votes:
     dataset = evidence.dataset
-    truth = np.eye(len(dataset.classes))[dataset.train.labels]
+    truth = np.eye(len(dataset.classes))[dataset.train.labels]  # (m, n_classes)
     credit: dict[int, list[Floats]] = {k: [] for k in parameters.k}
     errors, n_tied, n_nonpositive, start = [], 0, 0, 0
     for distances, n_bad in _distance_blocks(evidence, parameters):
         for k, rows in credit.items():
             rows.append(vote_credit(neighbours(distances, truth, k), k))
-        nearest = distances <= distances.min(axis=1, keepdims=True) + TIE
+        nearest = distances <= distances.min(axis=1, keepdims=True) + TIE  # (b, m)
         n_tied += int((nearest.sum(axis=1) > 1).sum())
         n_nonpositive += n_bad
         if parameters.show_error:
@@ -195,7 +199,7 @@ def _classify(evidence: Evidence, parameters: Parameters) -> _Votes:
 def _distance_blocks(
     evidence: Evidence, parameters: Parameters
 ) -> Iterator[tuple[Floats, int]]:
-    """Yield distances of blocks of test samples to train, and how many cost nothing."""
+    """Yield distances of blocks of test samples to train, and numbers of pairs of no cost."""
     arrays = evidence.arrays
     for start in range(0, len(evidence.dataset.test.samples), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
@@ -203,7 +207,8 @@ def _distance_blocks(
         if parameters.variant == "ncd_cond":
             yield ncd_cond(arrays[X_GIVEN_Y][rows], arrays[Y_GIVEN_X][rows], x, y), 0
             continue
-        joint = arrays[XY][rows]
+        joint = arrays[XY][rows]  # (b, m)
+        # The codec's resolution or re-optimised tables made the second sample free.
         nonpositive = joint <= np.minimum.outer(x, y)
         yield ncd(joint, x, y), int(nonpositive.sum())
 
@@ -219,6 +224,7 @@ def _pair_lengths(
         return {XY: _joint_lengths(compressor, xs, ys, parameters)}
     x_given_y = [compressor.code_lengths(xs, context=y) for y in ys]
     y_given_x = [compressor.code_lengths(ys, context=x) for x in xs]
+    # Both of shape (len(xs), len(ys)).
     return {X_GIVEN_Y: np.stack(x_given_y, axis=1), Y_GIVEN_X: np.stack(y_given_x)}
 
 
@@ -249,17 +255,19 @@ def _joint_lengths(
     if parameters.orders == 1:
         return forward
     backward = compressor.pair_code_lengths([y + joiner for y in ys], xs)
+    # C(xy) depends on the order of the texts, a distance may not.
     both: Bits = (forward + backward.T) / 2
     return both
 
 
 def _validated(scores: list[Score], votes: _Votes, dataset: Dataset) -> list[Score]:
-    """Return the scores, marked where differences of lengths mean nothing, and the share.
+    """Return the scores, marked if differences of lengths are meaningless, and their share.
 
     C(xy) - min(C(x), C(y)) is a difference; where too many are no more than 0, the
     compressor's lengths cannot carry a distance.
     """
     n_pairs = len(dataset.test.samples) * len(dataset.train.samples)
+    # By the lower end of an interval: a few pairs prove nothing.
     bad = wilson_lower(votes.n_nonpositive, n_pairs) > MAX_NONPOSITIVE
     if bad:
         note = "invalid: too many differences of code lengths are 0 or less"

@@ -26,8 +26,8 @@ class Coded:
         samples: the original, of which the decoder gets the lengths alone.
         separator: ends each sample of a stream.
         contexts: bytes that the decoder of each single sample has; empty for none at all.
-        schedule: how the decoder fits the unfitted compressor again, where the code is by
-            blocks; None where nothing is fitted.
+        schedule: of the trainings that the decoder repeats, for a code by blocks; None
+            where nothing is fitted.
     """
 
     name: str

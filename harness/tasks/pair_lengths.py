@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 SWITCH_BITS = 1.0
-"""Cost of saying whether X is used at all."""
+"""Cost of the flag that tells a decoder if X is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +38,18 @@ def savings(lengths: Lengths) -> Floats:
 
 def shared(lengths: Lengths, empty_bits: float) -> Floats:
     """Return C(X) + C(Y) - C(XY) - C(empty) of each pair, bits."""
+    # Two codes have two overheads and the joint code one: C(empty) makes up for it.
     return lengths.x + lengths.y - lengths.xy - empty_bits
 
 
 def switched(lengths: Lengths) -> Floats:
     """Return min(C(Y), C(Y|X)) and the bit that says which, of each pair."""
+    # An encoder that may ignore X loses no more than the bit that tells so.
     return np.minimum(lengths.y, lengths.y_given_x) + SWITCH_BITS
 
 
 def regret(lengths: Lengths, bits: Floats) -> Floats:
-    """Return by how much a code of Y given X is longer than C(Y), 0 where it is not."""
+    """Return the excess of a code of Y given X over C(Y), 0 where there is none."""
     return np.maximum(0.0, bits - lengths.y)
 
 

@@ -1,6 +1,6 @@
 """Draw pairs of texts: X that should help to code Y, and X that should not.
 
-Every Y is met by several X of equal bytes: related ones, unrelated ones and controls. X and
+Every Y is paired with several X of equal bytes: related ones, unrelated ones and controls. X and
 Y come from disjoint halves of the data, and no sample of X is a (near) duplicate of Y.
 """
 
@@ -28,9 +28,9 @@ PairKind = Literal[
     "shuffled",
 ]
 SPARE = 2
-"""How many times the wanted bytes are looked at, so that duplicates can be left out."""
+"""Multiple of the needed bytes that are compared, so that duplicates can be left out."""
 WHOLE = "*"
-"""Names a text of all classes, in seeded order."""
+"""Name of a text of all classes, in seeded order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Pair:
             class named as its relative), "same_data" (all classes, where Y is of all
             classes too), "other_class", "other_data", and the controls: "random" bytes,
             and Y's own bytes "shuffled".
-        x, y: of equal length; y is what is coded.
+        x, y: of equal length; y is coded.
         x_name, y_name: class or data set; WHOLE for all classes.
     """
 
@@ -93,6 +93,7 @@ def draw_pairs(
     """
     rng = np.random.default_rng([seed, 21])
     halves = halves_of(dataset, rng)
+    # Halves here too, so that foreign X is drawn just as X of the same data.
     foreign = {name: halves_of(o, rng)[WHOLE].xs for name, o in others.items()}
     draw = _Draw(rule=rule_of(dataset), levels=dataset.levels, plan=plan, seed=seed)
     large = [
@@ -126,6 +127,7 @@ def halves_of(dataset: Dataset, rng: np.random.Generator) -> dict[str, Half]:
         by_place = both.labels[order]
         groups = [np.flatnonzero(by_place == c) for c in range(len(dataset.classes))]
     for places in groups:
+        # Within each class, so that both halves have the same shares of classes.
         is_x[places[1::2]] = True
 
     def half(places: NDArray[np.int64]) -> Half:
@@ -148,6 +150,7 @@ def targets(
     """Return the classes to take as Y: those with a relative first, then by seed."""
     classes = [large[i] for i in rng.permutation(len(large)) if large[i] != WHOLE]
     first = [c for c in classes if relatives(c, classes, plan.siblings)]
+    # Classes with a relative first: they give one kind of pair more.
     return [*first, *(c for c in classes if c not in first)][: plan.n_classes]
 
 
@@ -162,7 +165,7 @@ def relatives(
 
 
 def rule_of(dataset: Dataset) -> Duplicates:
-    """Return how samples of this kind are compared: long shared n-grams, or equality."""
+    """Return the rule by which samples of this kind are duplicates: n-grams or equality."""
     return Duplicates(rule="text13" if dataset.kind in ("text", "file") else "exact")
 
 
@@ -170,6 +173,7 @@ def distinct(xs: Sequence[bytes], ys: Sequence[bytes], rule: Duplicates) -> list
     """Return the samples of X that neither duplicate a sample of Y nor are duplicated by one."""
     if not xs or not ys:
         return list(xs)
+    # Savings on a repeated passage would measure the data, not the compressor.
     twice = near_duplicates(ys, xs, rule)
     candidates = [x for x, repeats in zip(xs, twice, strict=True) if not repeats]
     if not candidates:
@@ -189,12 +193,13 @@ def text(samples: Sequence[bytes], n_bytes: int) -> bytes:
 
 def first_samples(samples: Sequence[bytes], n_bytes: int) -> list[bytes]:
     """Return the first samples that together have `n_bytes` or more, or all."""
-    ends = np.cumsum([len(sample) for sample in samples])
+    ends = np.cumsum([len(sample) for sample in samples])  # (n,)
     return list(samples[: int(np.searchsorted(ends, n_bytes)) + 1])
 
 
 def shuffled(data: bytes, seed: int) -> bytes:
     """Return the bytes in seeded random order: their frequencies stay."""
+    # With X shuffled, any savings come from byte frequencies, not from order.
     symbols = np.frombuffer(data, np.uint8)
     return np.random.default_rng([seed, 22]).permutation(symbols).tobytes()
 
@@ -232,6 +237,7 @@ class _Draw:
         sources.append(("shuffled", y_name, shuffled(y, self.seed)))
         pairs = []
         for kind, x_name, x in sources:
+            # Equal lengths: savings grow with the length of X.
             m = min(len(x), len(y))
             if m >= self.plan.least_bytes:
                 whole = Pair(kind=kind, x=x, y=y, x_name=x_name, y_name=y_name)

@@ -14,7 +14,7 @@ from harness.errors import ConformanceError, NotApplicableError
 Pooled = NDArray[np.float32]
 Floats = NDArray[np.float64]
 MAX_STATE_BYTES = 1 << 26
-"""Hidden states held at a time, unless a single sample has more."""
+"""Size of the hidden states in memory at a time, unless a single sample has more."""
 
 
 def pooled_layers(
@@ -47,8 +47,10 @@ def pooled_states(
     such that its states take MAX_STATE_BYTES, going by the batch before.
     """
     lengths = np.array([len(sample) for sample in samples], np.int64)
+    # Longest first: a batch that does not fit in memory fails early.
     order = np.argsort(-lengths, kind="stable")
     pooled_by_name: dict[str, Pooled] = {}
+    # A single sample at first, since the size of a state is not known yet.
     start, n_batch = 0, 1
     while start < len(order):
         indices = order[start : start + n_batch]
@@ -89,7 +91,7 @@ def pool(
             f"{n_positions} bytes; return (n, T, d), a state after each position"
         )
     if dataset.pooling == "mean":
-        read = np.arange(n_positions) < lengths[:, None]
+        read = np.arange(n_positions) < lengths[:, None]  # (n, T)
         weights = (read / np.maximum(lengths, 1)[:, None])[:, None, :]  # (n, 1, T)
     else:
         weights = _place_weights(lengths, dataset)  # (5, T)
@@ -109,9 +111,10 @@ def _place_weights(lengths: NDArray[np.int64], dataset: Dataset) -> Floats:
     row, column = np.divmod(
         np.arange(n_positions) // int(np.prod(channels)), width
     )  # channels of a pixel lie side by side
-    quarter = 2 * (2 * row // height) + 2 * column // width
+    quarter = 2 * (2 * row // height) + 2 * column // width  # (T,)
     inside = np.vstack(
         [np.ones(n_positions), quarter == np.arange(4)[:, None]]
     )  # (5, T)
+    # Rows sum to 1, so that a product with states is a mean.
     weights: Floats = inside / inside.sum(axis=1, keepdims=True)
     return weights

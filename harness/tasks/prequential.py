@@ -1,8 +1,8 @@
 """Prequential rate: train and test from nothing, as one stream (Dawid 1984).
 
 docs/method.md, prequential_bpb. A compressor that learns while it codes pays for its own
-learning: no artifact, nothing given. Networks go by blocks (`harness.contract.online_code`),
-and the decoder fits them again.
+learning: there is no artifact and no context. Networks go by blocks
+(`harness.contract.online_code`), and the decoder fits them again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from harness.units import bits_per_byte, bytes_to_bits
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """budget: training steps of each fit of a network; None is what its spec says."""
+    """Training of networks.
+
+    budget: training steps of each fit of a network; None takes those of its spec.
+    """
 
     budget: int | None = None
 
@@ -39,7 +42,7 @@ class Parameters:
 
 
 def measure(inputs: Inputs, parameters: Parameters) -> Measured:
-    """Return the code of train and test in one stream, with nothing given.
+    """Return the code of train and test in one stream, without artifact or context.
 
     Raises:
         NotApplicableError: the compressor learns neither inside a stream nor by blocks.
@@ -49,6 +52,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     samples = dataset.train.samples + dataset.test.samples
     facts = {}
     if learner:
+        # A network does not learn inside a stream: it is trained between blocks.
         code = encode_blocks(learner, samples, dataset.separator)
         facts["steps"] = learner.steps
     else:
@@ -66,7 +70,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
 
 
 def originals(evidence: Evidence, _: Parameters) -> Mapping[str, Samples]:
-    """Return train and test: what the one code must decode to."""
+    """Return train and test, the original of the one code."""
     dataset = evidence.dataset
     return {"prequential": dataset.train.samples + dataset.test.samples}
 
@@ -76,6 +80,7 @@ def judge(evidence: Evidence, _: Parameters) -> Judgement:
     dataset = evidence.dataset
     samples = dataset.train.samples + dataset.test.samples
     n_bytes = evidence.codes["prequential"].n_bytes
+    # Original bytes only: separators are coded, but not counted.
     size = dataset.train.n_bytes + dataset.test.n_bytes
     score = Score(
         metric="prequential_bpb",
@@ -96,7 +101,7 @@ def learner_for(
 
     Args:
         compressor: unfitted.
-        budget: training steps of each fit of a network; None is what its spec says.
+        budget: training steps of each fit of a network; None takes those of its spec.
         seed: of the fits.
 
     Raises:
@@ -121,6 +126,7 @@ def require_adaptive(compressor: Compressor) -> None:
 def _note(steps: str | None, samples: Sequence[bytes]) -> str:
     if steps is None:
         return "train and test from nothing; one stream, so no interval"
+    # The first block has a uniform code and needs no fit.
     n_fits = len(sample_spans([len(sample) for sample in samples])) - 1
     return f"train and test from nothing; by blocks, {n_fits} fits of {steps}"
 

@@ -43,6 +43,7 @@ def measure(inputs: Inputs, _: NoParameters) -> Measured:
         compressor = inputs.fitted if fitted else inputs.unfitted
         alone = _alone(compressor, dataset, fitted=fitted)
         if isinstance(compressor, Codec):
+            # From the codes at hand: to compress again would double the time.
             n_bytes = [len(code) for code in alone.codes]
             lengths = BITS_PER_BYTE * np.array(n_bytes, np.float64)
         else:
@@ -53,6 +54,7 @@ def measure(inputs: Inputs, _: NoParameters) -> Measured:
         coded.append(_stream(compressor, dataset, fitted=fitted))
         facts[EMPTY[fitted]] = len(_code_of_nothing(compressor))
     if dataset.train.samples and _is_partly_duplicated(dataset):
+        # One code for all samples: without some of them it must be written anew.
         stream = _stream(inputs.fitted, _deduplicated(dataset), fitted=True)
         coded.append(replace(stream, name=stream.name + DEDUPLICATED))
     return Measured(arrays=arrays, facts=facts, coded=tuple(coded))
@@ -145,7 +147,7 @@ def originals(evidence: Evidence, _: NoParameters) -> Mapping[str, Samples]:
 
 
 def _is_subset(evidence: Evidence, fitted: bool) -> bool:  # noqa: FBT001  (as in _states)
-    """Say whether only a subset of the samples coded alone was decoded."""
+    """Return whether only a subset of the samples coded alone was decoded."""
     return fitted and evidence.subject.route == "suffix"
 
 
@@ -193,6 +195,7 @@ def _rates(evidence: Evidence, fitted: bool) -> list[_Rate]:  # noqa: FBT001  (a
         n = len(evidence.dataset.test.samples)
         indices = _decoded_indices(n, evidence.seed) if subset else np.arange(n)
         code_bits = BITS_PER_BYTE * np.array(alone.lengths, np.float64)
+        # Reported lengths enter intervals and subsets: they must be those of the codes.
         if not np.array_equal(reported[indices], code_bits):
             raise ConformanceError(
                 f"{evidence.subject.name} reported code lengths that its codes do not have"
@@ -219,7 +222,7 @@ def _rates(evidence: Evidence, fitted: bool) -> list[_Rate]:  # noqa: FBT001  (a
 def _rates_without_duplicates(
     evidence: Evidence, rates: Sequence[_Rate]
 ) -> list[_Rate]:
-    """Return the fitted rates of the samples that duplicate nothing; none if all do not."""
+    """Return the fitted rates of the samples that duplicate nothing, if others do."""
     dataset = evidence.dataset
     if not dataset.train.samples or not _is_partly_duplicated(dataset):
         return []
@@ -250,6 +253,7 @@ def _score(
     # from the same state, scaled to the stream's rate.
     total = float(rate.per_sample.sum())
     scale = value / (total / sizes.sum()) if total > 0 else 1.0
+    # Such a rate owes nothing to train, and its reader must know.
     unconditioned = rate.fitted and evidence.subject.route == "none"
     return Score(
         metric=f"{rate.name}_bpb",
@@ -267,7 +271,7 @@ def _score(
 
 
 def _empty_messages(evidence: Evidence) -> Iterator[Score]:
-    """Yield what ending each code costs, and what the code of nothing costs."""
+    """Yield the cost of ending each code, and the size of the code of an empty sample."""
     test = evidence.dataset.test
     if EMPTY[True] in evidence.facts:
         empty = bytes_to_bits(int(evidence.facts[EMPTY[True]]))
@@ -291,7 +295,7 @@ def _empty_messages(evidence: Evidence) -> Iterator[Score]:
 
 
 def _two_part(evidence: Evidence, rates: Sequence[_Rate]) -> list[Score]:
-    """Return the held-out rate with the artifact's weight on it."""
+    """Return the two-part rate: the held-out code plus the artifact."""
     bits = {rate.name: rate.bits for rate in rates}
     if STREAM[True] not in bits:
         return []
@@ -304,6 +308,7 @@ def _two_part(evidence: Evidence, rates: Sequence[_Rate]) -> list[Score]:
         realised="decoded",
     )
     names = (ALONE[False], STREAM[False])
+    # The artifact has to beat the best rate that this compressor has without it.
     free = [bits_per_byte(bits[name], size) for name in names if name in bits]
     return two_part_scores(
         heldout, artifact_bits=evidence.artifact_bits, artifact_free_bpb=free
@@ -313,6 +318,7 @@ def _two_part(evidence: Evidence, rates: Sequence[_Rate]) -> list[Score]:
 def _file_sizes(dataset: Dataset, rates: Sequence[_Rate]) -> list[Score]:
     """Return the coded size of each file of a corpus, each coded alone."""
     cold = [rate.per_sample for rate in rates if rate.name == ALONE[False]]
+    # Only corpora of files have names.
     if not cold or len(dataset.names) != len(dataset.test.samples):
         return []
     return [

@@ -1,7 +1,6 @@
 """Speed and memory of compressing and decompressing the test split, alone.
 
-The one readout that reads the clock. The runner lets nothing
-else run beside it.
+No other readout reads the clock, and the runner starts no other job at the same time.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Parameters:
     """Number of repeats.
 
     repeats: timed runs of each direction after one that warms up.
-    seconds: no further repeat of a direction starts once it has taken this long.
+    seconds: after this time, no further repeat of a direction starts.
     """
 
     repeats: int = 5
@@ -51,6 +50,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     if "fit" in compressor.needs:
         raise NotApplicableError(f"{compressor.name} must be fitted before it codes")
     samples = dataset.test.samples
+    # Before any coding: libraries and data in memory by now do not count.
     resident = _resident_bytes()
     codes = _code(compressor, dataset)
     whole = b"".join(samples)
@@ -60,6 +60,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
         "decode": lambda: coding.decode_each(
             compressor, codes, lengths, artifact=coding.NO_ARTIFACT
         ),
+        # Copying shows the speed of this machine, as a scale.
         "memcpy": lambda: bytearray(whole),
     }
     arrays = {
@@ -93,6 +94,7 @@ def _code(compressor: Compressor, dataset: Dataset) -> list[bytes]:
 def _timed(work: Callable[[], object], parameters: Parameters) -> list[float]:
     """Return the seconds of each repeat, the warm-up left out."""
     work()
+    # The call above compiled kernels and filled caches: it is not timed.
     seconds_each: list[float] = []
     while len(seconds_each) < parameters.repeats and (
         not seconds_each or sum(seconds_each) < parameters.seconds
@@ -123,6 +125,7 @@ def _resident_bytes() -> int:
 
 
 def _peak_bytes() -> int:
+    # Linux counts in KiB.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

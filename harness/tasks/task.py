@@ -29,12 +29,12 @@ class Inputs:
     """Everything that `measure` may see.
 
     Attributes:
-        unfitted: the compressor as its spec says.
+        unfitted: the compressor with the fields of its spec.
         fitted: the same after fit(train); `unfitted` again where the task reads no fit.
         dataset: the subset that the suite asks for, both splits in their seeded order,
             the test split without its labels.
         seed: of every random choice.
-        prepared: whatever `Task.prepare` returned.
+        prepared: result of `Task.prepare`.
     """
 
     unfitted: Compressor
@@ -52,7 +52,7 @@ class Evidence:
         subject: the compressor as the plan describes it.
         dataset: the same subset as in `Inputs`, with all labels.
         seed: of every random choice.
-        artifact_bits: size of what a receiver needs to get the fitted compressor.
+        artifact_bits: size of the artifact from which a receiver gets the fitted compressor.
         arrays, facts: measurements.
         codes: files that a fresh process decoded, by the name of the rate.
         foreign: data sets that the parameter `others` names, by name, with the same caps.
@@ -69,8 +69,10 @@ class Evidence:
 
 
 def without_test_labels(dataset: Dataset) -> Dataset:
-    """Return the data set as a compressor's process may see it."""
+    """Return the data set without everything that a compressor's process may not see."""
+    # Empty rather than zeros: code that reads labels fails instead of misleading.
     test = replace(dataset.test, labels=np.zeros(0, np.int64))
+    # The true code lengths belong to the test split, too.
     return replace(dataset, test=test, true_bits=None)
 
 
@@ -104,7 +106,7 @@ class Task:
         version: rises whenever measurements change; part of the key.
         prepare: draws texts by labels, before the plugin is loaded; may hold no label of
             the test split.
-        measure: values to values, in the plugin's process; raises NotApplicableError where
+        measure: returns measurements, in the plugin's process; raises NotApplicableError where
             the readout has no meaning.
         judge: measurements to scores, where no plugin is loaded.
         originals: the samples that each code must decode to, by the name of the rate.
@@ -112,7 +114,7 @@ class Task:
         parameters: a frozen dataclass, every field with a default.
         columns: of leaderboards.
         reads_fit: whether it reads the state after fit(train), a job of its own.
-        alone: whether it measures time, so that nothing else may run beside it.
+        alone: whether it measures time, so that no other job may run at the same time.
         weight: rough cost of a byte of data, to start long jobs first.
         title: one line for `bitprobe list tasks`.
     """
@@ -145,6 +147,7 @@ class Task:
                     f"{self.name} has no parameter {name!r}; it has: {listed}"
                 )
         try:
+            # Checked when a suite is read, not hours later in a job.
             return TypeAdapter(self.parameters).validate_python(dict(given))
         except ValidationError as error:
             first = error.errors()[0]

@@ -40,7 +40,7 @@ from harness.tasks.task import Evidence, Inputs, Task, check_budget, without_tes
 from harness.units import bits_per_byte
 
 MIN_SOURCES = 6
-"""Fewer X per Y make a table and no test."""
+"""Fewest X per Y for a test; fewer make a table only."""
 NO_X, RANDOM = "none", "random"
 Y_BITS, CLASS_BITS, SOURCES = "y_bits", "class_bits", "sources"
 
@@ -54,7 +54,7 @@ class Parameters:
     n_sources: X of the same and other data sets, at least; classes of Y's data fill up.
     others: data sets that give foreign X.
     others_content: their content hashes, filled in by the planner.
-    budget: training steps of each fit of a network; None is what its spec says.
+    budget: training steps of each fit of a network; None takes those of its spec.
     """
 
     n_bytes: int = 16384
@@ -80,7 +80,7 @@ class Problem:
     Attributes:
         dataset: Y; its test split without samples that duplicate something in train.
         few: per class, indices of the labelled samples in train.
-        unlabelled_train: train without the labelled samples: where X of the same data comes from.
+        unlabelled_train: train without the labelled samples, the source of X of the same data.
         y: the test split as one stream, at most so many bytes.
         seed: of draws and intervals.
     """
@@ -115,6 +115,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     compressor, seed = inputs.unfitted, inputs.seed
     require_route(compressor, inputs.dataset)
     learner = learner_for(compressor, parameters.budget, seed=seed)
+    # Labels drew these texts before the plugin was loaded.
     problem, sources = inputs.prepared
     coder = Coder(compressor=compressor, codes={}, learner=learner)
     bits = [coder.bits(problem.y, x) for x in sources.values()]
@@ -134,11 +135,13 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     """
     problem = few_label_problem(evidence.dataset, parameters, seed=evidence.seed)
     names = [str(name) for name in evidence.facts[SOURCES]]
+    # Reference and control are no sources: a correlation must not count them.
     n_counted = sum(name not in (NO_X, RANDOM) for name in names)
     bits = evidence.arrays[Y_BITS]
     scores: list[Score] = []
     arrays: dict[str, NDArray[np.generic]] = {}
     for i, name in enumerate(names):
+        # Without a prior: classes have equally many labels.
         credit = tied_credit(evidence.arrays[f"{CLASS_BITS}_{i}"])
         arrays[f"credit:{name}"] = credit
         source = _source(evidence, parameters, name, n_counted)
@@ -161,6 +164,7 @@ def few_label_problem(
         order[np.flatnonzero(labels == c)[: parameters.n_labels]]
         for c in range(len(dataset.classes))
     )
+    # A labelled sample inside X would be learned twice.
     unlabelled = np.setdiff1d(order, np.concatenate(few))
     nothing = np.zeros(0, np.int64)
     # halves_of pools train and test: X comes from train alone.
@@ -174,6 +178,7 @@ def few_label_problem(
     unique = np.arange(len(dataset.test.samples))
     if dataset.duplicated is not None:
         unique = np.flatnonzero(~dataset.duplicated)
+    # Test samples that train repeats would be recalled rather than classified.
     tested = replace(dataset, test=dataset.test.take(unique), duplicated=None)
     y = join(tested.test.samples, dataset.separator)[: parameters.n_bytes]
     if not y:
@@ -208,8 +213,10 @@ def draw_sources(
     for name, samples in offered:
         if name.startswith("class ") and len(sources) >= parameters.n_sources:
             break
+        # Twice the bytes, since near duplicates of Y are left out.
         candidates = first_samples(samples, 2 * n)
         x = text(distinct(candidates, ys, rule_of(problem.dataset)), n)
+        # Equal lengths: savings grow with the length of X.
         if len(x) == n:
             sources[name] = x
     return {**sources, RANDOM: random_bytes(n, problem.dataset.levels, problem.seed)}

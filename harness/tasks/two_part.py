@@ -1,4 +1,4 @@
-"""Two-part rate: the held-out code plus what a receiver without train needs.
+"""Two-part rate: the held-out code plus the artifact that a receiver without train needs.
 
 docs/method.md, two_part_bpb.
 """
@@ -26,19 +26,20 @@ class Heldout:
 def two_part_scores(
     heldout: Heldout, *, artifact_bits: float, artifact_free_bpb: Sequence[float]
 ) -> list[Score]:
-    """Return the two-part rate, the artifact's size, and from where on it pays.
+    """Return the two-part rate, the artifact's size, and the size of data at which it pays.
 
     The break-even size is N* = artifact bits / (best artifact-free rate - held-out rate),
     in bytes of test data; there is none where the held-out rate is not the lower one.
 
     Args:
         heldout: C(test | train).
-        artifact_bits: what a receiver needs to get the fitted state, as weighed.
+        artifact_bits: compressed size of the artifact.
         artifact_free_bpb: rates of the same compressor on the same data with nothing
             given, such as stream and cold; empty for models that must be fitted.
     """
     state = "fit(train)"
     rate = bits_per_byte(heldout.bits, heldout.n_bytes)
+    # Against its own best rate: that of another compressor is another question.
     gain = min(artifact_free_bpb) - rate if artifact_free_bpb else 0.0
     scores = [
         Score(
@@ -53,6 +54,7 @@ def two_part_scores(
         ),
         Score(metric="artifact_bits", value=artifact_bits, unit="bits", state=state),
     ]
+    # Otherwise no amount of data pays for the artifact.
     if gain > 0:
         scores.append(
             Score(

@@ -1,4 +1,4 @@
-"""Votes of the nearest samples, every tie shared: exact expectations, nothing drawn."""
+"""Votes of the nearest samples, every tie shared: exact expectations without sampling."""
 
 from __future__ import annotations
 
@@ -31,48 +31,50 @@ class Neighbours:
 
 
 def neighbours(distances: Floats, truth: Floats, k: int) -> Neighbours:
-    """Return, per class, what lies nearer than the k-th distance and what lies on it.
+    """Return, per class, the numbers of samples nearer than the k-th distance and at it.
 
     Args:
         distances: shape (b, n_train).
         truth: shape (n_train, n_classes), one-hot labels.
         k: from 1 to n_train.
     """
-    kth = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
-    nearer = distances < kth - TIE
+    kth = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]  # (b, 1)
+    nearer = distances < kth - TIE  # (b, n_train)
     tied = (distances <= kth + TIE) & ~nearer
     return Neighbours(
-        nearer=np.rint(nearer @ truth).astype(np.int64),
+        nearer=np.rint(nearer @ truth).astype(np.int64),  # (b, n_classes)
         tied=np.rint(tied @ truth).astype(np.int64),
     )
 
 
-def vote_credit(found: Neighbours, k: int) -> Floats:
+def vote_credit(block: Neighbours, k: int) -> Floats:
     """Return the expected share of each class in the answer: (b, n_classes).
 
     Where more samples lie at the k-th distance than places are left, every choice among
     them is equally likely; then classes with equally many votes share the answer.
     """
-    open_places = k - found.nearer.sum(axis=1)
-    credit = _winners(found.nearer + found.tied)
-    for row in np.flatnonzero(found.tied.sum(axis=1) > open_places):
+    open_places = k - block.nearer.sum(axis=1)
+    credit = _winners(block.nearer + block.tied)
+    # In all other rows every tied sample is among the k.
+    for row in np.flatnonzero(block.tied.sum(axis=1) > open_places):
         places = int(open_places[row])
-        votes, likely = _completions(found.nearer[row], found.tied[row], places)
+        votes, likely = _completions(block.nearer[row], block.tied[row], places)
         credit[row] = likely @ _winners(votes)
     return credit
 
 
-def either_of_two(found: Neighbours, labels: NDArray[np.int64]) -> Floats:
-    """Return how likely one of the two nearest has the right label: an error, as a score.
+def either_of_two(block: Neighbours, labels: NDArray[np.int64]) -> Floats:
+    """Return the probability that one of the two nearest has the right label: a known error.
 
     Args:
-        found: at the second distance.
+        block: at the second distance.
         labels: shape (b,), the true classes.
     """
     rows = np.arange(len(labels))
-    places = 2 - found.nearer.sum(axis=1)
-    tied = found.tied.sum(axis=1)
-    wrong = tied - found.tied[rows, labels]
+    places = 2 - block.nearer.sum(axis=1)
+    tied = block.tied.sum(axis=1)
+    wrong = tied - block.tied[rows, labels]
+    # Probability that no drawn sample has the right label: C(w, p) / C(t, p).
     missed = np.array(
         [
             comb(w, p) / comb(t, p)
@@ -81,7 +83,7 @@ def either_of_two(found: Neighbours, labels: NDArray[np.int64]) -> Floats:
             )
         ]
     )
-    right: Floats = np.where(found.nearer[rows, labels] > 0, 1.0, 1 - missed)
+    right: Floats = np.where(block.nearer[rows, labels] > 0, 1.0, 1 - missed)
     return right
 
 
@@ -93,18 +95,19 @@ def _winners(votes: Counts) -> Floats:
 
 
 def _completions(nearer: Counts, tied: Counts, places: int) -> tuple[Counts, Floats]:
-    """Return all votes that tied samples can complete, and how likely each is.
+    """Return all votes that tied samples can complete, and their probabilities.
 
-    Drawing `places` of the tied samples without putting back: hypergeometric.
+    Drawing `places` of the tied samples without replacement is hypergeometric.
     """
     present = np.flatnonzero(tied)
     draws = _draws(len(present), places)
+    # A class fills no more places than it has tied samples.
     draws = draws[(draws <= tied[present]).all(axis=1)]
     ways = np.array(
         [[comb(n, d) for d in range(places + 1)] for n in tied[present].tolist()],
         np.float64,
     )  # (n_present, places + 1)
-    likely = ways[np.arange(len(present)), draws].prod(axis=1)
+    likely = ways[np.arange(len(present)), draws].prod(axis=1)  # (n_ways,)
     votes = np.tile(nearer, (len(draws), 1))
     votes[:, present] += draws
     return votes, likely / likely.sum()

@@ -1,4 +1,4 @@
-"""Window of context memory: how far back a repetition still helps.
+"""Window of context memory: the largest distance at which a repetition still helps.
 
 C(r f r) - C(r f) for incompressible r of 1 KiB and filler f of length d: the window is the
 largest d at which the second r costs under half of the first, C(r). The data set plays no
@@ -25,7 +25,10 @@ REPEAT_COST = "repeat_cost"
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """max_filler_bytes: end of the doubling ladder that begins at 1 KiB."""
+    """Range of fillers.
+
+    max_filler_bytes: end of the doubling ladder that begins at 1 KiB.
+    """
 
     max_filler_bytes: int = 4 << 20
 
@@ -57,6 +60,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     """Return the measured window, and the declared one where it has a limit."""
     fillers = ladder(parameters.max_filler_bytes)
     shares = evidence.arrays[REPEAT_COST].tolist()
+    # The longest such filler, even where a shorter one failed.
     measured = max(
         (d for d, share in zip(fillers, shares, strict=True) if share < HALF), default=0
     )
@@ -85,12 +89,14 @@ def repeat_costs(
     """Return (C(r f r) - C(r f)) / C(r) for each filler length, coded from nothing."""
     rng = np.random.default_rng([seed, 6])
     alphabet = compressor.alphabet if isinstance(compressor, Stepwise) else 256
+    # Random symbols are incompressible: only memory of the first copy helps.
     repeated = rng.integers(0, alphabet, REPEATED_BYTES, np.uint8).tobytes()
     filler = rng.integers(0, alphabet, max(fillers), np.uint8).tobytes()
     (first,) = compressor.code_lengths([repeated])
     costs = []
     for d in fillers:
         before = repeated + filler[:d]
+        # A difference is no rate, but accurate enough to compare with half of a cost.
         short, long = compressor.code_lengths([before, before + repeated])
         costs.append(float((long - short) / first))
     return costs

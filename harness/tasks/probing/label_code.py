@@ -53,8 +53,9 @@ def label_bits(features: Floats, labels: Labels, n_classes: int, seed: int) -> f
     bits = []
     for order in range(N_ORDERS):
         rng = np.random.default_rng([seed, 6, order])
+        # The code depends on the order of labels; a mean over orders depends on it less.
         permutation = rng.permutation(len(labels))
-        ordered = features[permutation], labels[permutation]
+        ordered = features[permutation], labels[permutation]  # (n, d), (n,)
         bits.append(_online_bits(*ordered, n_classes, scaler))
     return float(np.mean(bits)) / len(labels)
 
@@ -62,6 +63,7 @@ def label_bits(features: Floats, labels: Labels, n_classes: int, seed: int) -> f
 def prior_entropy(labels: Labels) -> float:
     """Return the entropy of the label frequencies, bits per label."""
     counts = np.bincount(labels)
+    # 0 log 0 is 0.
     shares = counts[counts > 0] / len(labels)
     return float(-(shares * np.log2(shares)).sum())
 
@@ -77,13 +79,13 @@ def _online_bits(
     ends = block_ends(len(labels))
     # No probe can be fitted before the first labels: they have a uniform code.
     total = ends[0] * np.log2(n_classes)
-    costs = np.zeros((len(STRENGTHS), len(TEMPERATURES)))
+    costs = np.zeros((len(STRENGTHS), len(TEMPERATURES)))  # bits of earlier blocks
     for start, stop in pairwise(ends):
         probes = [
             fit_logistic(features[:start], labels[:start], n_classes, strength, scaler)
             for strength in STRENGTHS
         ]
-        counts = np.bincount(labels[:start], minlength=n_classes)
+        counts = np.bincount(labels[:start], minlength=n_classes)  # (K,)
         block = slice(start, stop)
         bits = _block_bits(probes, counts, features[block], labels[block])
         # Chosen by earlier blocks only, so that a receiver makes the same choice.
@@ -109,9 +111,9 @@ def _block_bits(
     rows = np.arange(len(labels))
     bits = np.empty((len(probes), len(TEMPERATURES)))
     for i, probe in enumerate(probes):
-        logits = probe.logits(features)
+        logits = probe.logits(features)  # (n, K)
         for j, temperature in enumerate(TEMPERATURES):
-            p = probabilities(logits / temperature, counts)
+            p = probabilities(logits / temperature, counts)  # (n, K)
             bits[i, j] = -np.log2(p[rows, labels]).sum()
     return bits
 
@@ -129,6 +131,7 @@ def probabilities(logits: Floats, counts: NDArray[np.int64]) -> Floats:
     shifted = logits[:, occurs] - logits[:, occurs].max(axis=1, keepdims=True)
     weights = np.exp(shifted)
     p = np.full((len(logits), n_classes), 1 / (counts.sum() + n_classes))
+    # The probability that classes without samples leave to the others.
     mass = 1 - (n_classes - occurs.sum()) * p[0, 0]
     p[:, occurs] = mass * weights / weights.sum(axis=1, keepdims=True)
     # A bound on the cost of one sample: a sure and wrong probe must not cost infinity.

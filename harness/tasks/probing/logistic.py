@@ -80,6 +80,7 @@ def fit_probe(features: Floats, labels: Labels, n_classes: int, seed: int) -> Pr
     """
     check_features(features, labels)
     is_validation = validation_part(labels, np.random.default_rng([seed, 5]))
+    # Too few labels to choose C by.
     if not is_validation.any():
         return fit_logistic(features, labels, n_classes, FIXED_STRENGTH)
     values = []
@@ -91,6 +92,7 @@ def fit_probe(features: Floats, labels: Labels, n_classes: int, seed: int) -> Pr
         table = stats.confusion(labels[is_validation], credit)
         values.append(stats.balanced_accuracy_of(table))
     best = int(np.argmax(values))  # the first of equal values: the strongest penalty
+    # On all of train, since the labels of the validation part count too.
     fitted = fit_logistic(features, labels, n_classes, STRENGTHS[best])
     return replace(fitted, validation=values[best])
 
@@ -109,13 +111,14 @@ def fit_logistic(
         labels: shape (n,), below n_classes; classes may be missing.
         n_classes: number of classes.
         strength: C.
-        scaler: of more features than those with a label; None standardises `features`.
+        scaler: fitted on more features than the labelled ones; None standardises `features`.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     scaler = scaler or standardise(features)
-    weights = np.zeros((features.shape[1], n_classes))
+    weights = np.zeros((features.shape[1], n_classes))  # (d, n_classes)
+    # A class without a label has probability 0, whatever the features are.
     offsets = np.full(n_classes, -np.inf)
     present = np.unique(labels)
     offsets[present] = 0.0
@@ -182,10 +185,12 @@ def common_dimension(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     scaler = standardise(train)
     scaled = scaler.transform(train)
     _, values, axes = np.linalg.svd(scaled, full_matrices=False)
+    # Directions of rounding errors would be scaled up to unit variance.
     has_variance = values > 1e-9 * values.max(initial=0.0)
     has_variance[:1] = True  # constant features leave one column, of zeros
     axes = axes[has_variance][:COMMON_DIMENSION]
     # The sign of an axis is arbitrary: make its largest entry positive.
     largest = np.abs(axes).argmax(axis=1)
     axes = axes * np.sign(axes[np.arange(len(axes)), largest])[:, None]
+    # Scale and axes come from train: the test split decides nothing.
     return scaled @ axes.T, scaler.transform(test) @ axes.T

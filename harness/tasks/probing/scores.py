@@ -73,7 +73,7 @@ def probe_scores(
     """
     n_classes = len(dataset.classes)
     probe = fit_probe(features.train, features.labels, n_classes, seed)
-    credit = probe.credit(features.test)
+    credit = probe.credit(features.test)  # (n_test, n_classes)
     scores = _probed(dataset, features, probe, credit, seed=seed)
     reduced = _reduced(features)
     # The same object where there was nothing to reduce: its scores would be the same.
@@ -83,6 +83,7 @@ def probe_scores(
         scores += _probed(dataset, reduced, small, answers, seed=seed)
     if extras:
         scores.append(permuted_score(dataset, features, seed=seed))
+        # In the common dimension, so that wide and narrow features compare.
         scores += label_code_scores(dataset, reduced, seed=seed)
         scores += few_label_scores(dataset, reduced, seed=seed)
     name = features.variant.words
