@@ -50,5 +50,5 @@ def check_and_report(target: str, plugins_dir: Path | None) -> int:
         for finding in findings
         if finding.status == "failed"
     ]
-    console.print(f"{len(failed)} checks failed" if failed else "it keeps its promises")
+    console.print(f"{len(failed)} checks failed" if failed else "all checks passed")
     return 1 if failed else 0

@@ -16,7 +16,7 @@ def print_audit(audit: Audit, console: Console) -> None:
     console.print(f"licence: {audit.licence}", highlight=False)
     console.print(f"content: {audit.content_sha256}", highlight=False)
     console.print(_splits(audit))
-    near = "nobody looked" if audit.near_across is None else f"{audit.near_across:,}"
+    near = "not searched" if audit.near_across is None else f"{audit.near_across:,}"
     console.print(
         f"test samples that equal a train sample: {audit.exact_across:,}; "
         f"that duplicate train (rule {audit.rule}): {near}",
