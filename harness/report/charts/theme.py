@@ -44,6 +44,7 @@ def theme(*, dark: bool) -> dict[str, Any]:
     legend = {
         "labelColor": ink,
         "columns": 3,
+        "columnPadding": 24,
         "labelFontSize": 12,
         "labelLimit": 220,
         "symbolSize": 80,
