@@ -40,7 +40,9 @@ def judge_and_report(folder: Path, *, n_jobs: int) -> int:
         timeout_seconds=TIMEOUT_SECONDS,
         memory_bytes=MEMORY_BYTES,
     )
-    fetch_all(sorted({record.job.dataset for record in measured}))
+    jobs = [record.job for record in measured]
+    foreign = {name for job in jobs for name in job.parameters.get("others", ())}
+    fetch_all(sorted({job.dataset for job in jobs} | foreign))
     started = time.perf_counter()
     # Times of judging are alike and unrecorded: every record counts the same.
     with JobsBar({record.key: 1.0 for record in measured}) as bar:

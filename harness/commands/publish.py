@@ -27,7 +27,7 @@ def publish(folder: Path, target: Path) -> list[Path]:
     """Write tables, page, records, arrays, manifest and figures of a run; return paths.
 
     Everything but the figures can be read back: `target` is a folder for `bitprobe report`
-    and the other reading commands. Nothing is written before all of it has been made.
+    and the other reading commands. Nothing is written before all that is read back is made.
 
     Raises:
         StoreError: the folder has no records or no manifest, the run is unofficial, or the

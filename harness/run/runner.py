@@ -101,7 +101,7 @@ def judge(
     """Compute the scores of records anew from what was measured; nothing is measured again.
 
     Args:
-        records: of readouts or baselines that are done, with measurements in the store.
+        records: of readouts or baselines, with measurements in the store.
         store: of the records, old and new.
         limits: as in `run`.
         progress: called with each job and its status.
@@ -168,6 +168,7 @@ class _Loop:
         fit = self.store.read(job.fit_key) if job.fit_key else None
         # Fail with the fit's reason rather than crash on a missing artifact.
         if fit and not fit.is_done and running.before is None:
+            running.stage = "fit"
             self._finish(
                 running, Result(status=fit.status, reason=f"its fit: {fit.reason}")
             )
@@ -266,7 +267,8 @@ class _Loop:
         # One child trained the ladder: its rungs end alike.
         for job in running.ladder or (running.job,):
             record = _record(job, running, result)
-            if record.is_done and not record.is_fit:
+            # Kept where judging failed, too: a mended judge needs no new measurement.
+            if running.stage == "judge":
                 self._keep_files(running)
             self.store.write(record)
             self.progress(job, record.status)
@@ -285,12 +287,11 @@ class _Loop:
 
 
 def has_measurements(record: Record, store: Store) -> bool:
-    """Say whether a record can be judged anew."""
+    """Say whether a record can be judged anew, one whose judging failed included."""
     if record.job.task == BASELINE:
-        return record.is_done
+        return record.is_done or record.stage == "judge"
     folder = store.measured(record.key)
-    files = (folder / ARRAYS, folder / FACTS)
-    return record.is_done and all(path.is_file() for path in files)
+    return all((folder / name).is_file() for name in (ARRAYS, FACTS))
 
 
 def _record(job: Job, running: _Running, result: Result) -> Record:

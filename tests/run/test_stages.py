@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -214,7 +215,8 @@ def test_a_measurement_that_was_changed_to_other_bytes_is_a_mismatch(measured: P
         r for r in store.read_all() if r.job.task == "rates" and "bad" in r.spec
     ]
     path = store.measured(record.key) / "codes.json"
-    files = json.loads(path.read_text())
+    text = path.read_text()
+    files = json.loads(text)
     files["heldout"]["sha256"] = "0" * 64
     path.write_text(json.dumps(files))
     ran = run(measured, "judge", "out")
@@ -222,6 +224,10 @@ def test_a_measurement_that_was_changed_to_other_bytes_is_a_mismatch(measured: P
     again = store.read(record.key)
     assert again is not None
     assert (again.status, again.stage, again.scores) == ("mismatch", "judge", ())
+    # Nothing is lost by a judging that failed: mended, it gives the scores back.
+    path.write_text(text)
+    assert run(measured, "judge", "out").returncode == 0
+    assert store.read(record.key) == replace(record, cost=store.read(record.key).cost)
 
 
 def test_a_folder_without_measurements_says_so(tmp_path: Path):
