@@ -262,7 +262,9 @@ def _strip_layers(points: pd.DataFrame, order: Sequence[str]) -> list[alt.Chart]
     opacity = alt.condition(selection, alt.value(0.95), alt.value(0.06))
 
     x = _strip_axis(points)
-    y = alt.Y("compressor:N", sort=list(order), title=None)
+    # Specs of networks are long, and what tells them apart stands at their end.
+    whole = alt.Axis(labelLimit=340)
+    y = alt.Y("compressor:N", sort=list(order), title=None, axis=whole)
     base = alt.Chart(points).encode(y=y)
     span = base.mark_rule(color=GREY, opacity=0.35)
     bars = base.mark_rule(strokeWidth=2.5, opacity=0.5)

@@ -79,5 +79,7 @@ def save(chart: alt.LayerChart | alt.VConcatChart | alt.FacetChart, path: Path) 
     if path.suffix == ".json":
         path.write_text(chart.to_json(indent=1) + "\n", encoding="utf-8")
         return
-    chart = chart.properties(background="white")
+    # Room at the left: another machine may have a wider font than the one measured here.
+    room = {"left": 32, "top": 5, "right": 12, "bottom": 5}
+    chart = chart.properties(background="white", padding=room)
     chart.save(str(path), scale_factor=2 if path.suffix == ".png" else 1)
