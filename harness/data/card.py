@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from harness.data.dataset import Dataset, Kind, Pooling, Split
 from harness.errors import DatasetError
 from harness.folders import builtin_folder
-from harness.suggest import hint
+from harness.suggest import fault_of, hint
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -284,11 +284,7 @@ def load_card(name: str) -> Card:
         card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         # One fault at a time: pydantic's later ones often follow from the first.
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DatasetError(
-            f"{path}: {where}: {first['msg']}; correct the card"
-        ) from error
+        raise DatasetError(f"{path}: {fault_of(error)}; correct the card") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path} is not a TOML file: {error}") from error
     # Names are in records, where two cards of one name could not be told apart.

@@ -19,6 +19,7 @@ from harness.errors import StoreError
 from harness.planning.preregistration import Registration
 from harness.planning.suite import Suite
 from harness.records.job import Job
+from harness.suggest import fault_of
 
 FILE = "suite.json"
 
@@ -119,10 +120,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
         raise StoreError(
-            f"{path}: {where}: {first['msg'].lower()}; delete it and run the suite again: "
+            f"{path}: {fault_of(error)}; delete it and run the suite again: "
             "records are kept, results are exploratory then"
         ) from error
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from harness.errors import StoreError
 from harness.records.job import FIT, Job
 from harness.records.score import Score, Variant
+from harness.suggest import fault_of
 
 # Records of an older format are run again: a conversion could not be checked.
 RECORD_FORMAT = 3
@@ -149,10 +150,8 @@ def record_from_json(values: Mapping[str, Any], origin: str = "a record") -> Rec
     try:
         record: Record = _adapter(Record).validate_python(record_fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         raise StoreError(
-            f"{origin} is damaged: {where}: {first['msg'].lower()}; delete it and run again"
+            f"{origin} is damaged: {fault_of(error)}; delete it and run again"
         ) from error
     return record
 
@@ -183,11 +182,7 @@ def score_from_json(values: Mapping[str, Any]) -> Score:
     try:
         score: Score = _adapter(Score).validate_python(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise StoreError(
-            f"a score is not legal: {where}: {first['msg'].lower()}"
-        ) from error
+        raise StoreError(f"a score is not legal: {fault_of(error)}") from error
     # NaN is no legal JSON, and has no place in a ranking.
     if not math.isfinite(score.value):
         raise StoreError(f"a score is not legal: {score.name} is {score.value}")

@@ -18,6 +18,7 @@ from harness.contract.compressor import Compressor
 from harness.data.dataset import Dataset
 from harness.errors import SuiteError
 from harness.records.job import Subject
+from harness.suggest import fault_of
 from harness.tasks.column import Column
 from harness.tasks.outcome import Arrays, CodeFile, Judgement, Measured
 
@@ -150,9 +151,7 @@ class Task:
             # Checked when a suite is read, not hours later in a job.
             return TypeAdapter(self.parameters).validate_python(dict(given))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise SuiteError(f"{self.name}: {where}: {first['msg'].lower()}") from error
+            raise SuiteError(f"{self.name}: {fault_of(error)}") from error
 
     def complete(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return all parameters as plain values, for the key and the record."""
