@@ -27,24 +27,39 @@ DAMAGED = (
     RuntimeError,  # a zip with a password
     zlib.error,
 )
+
+
+def _unzip_one(data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        if len(infos) != 1:
+            raise zipfile.BadZipFile(f"a zip inside has {len(infos)} files, not one")
+        return archive.read(infos[0])
+
+
 UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.decompress,
     ".xz": lzma.decompress,
     ".bz2": bz2.decompress,
+    ".zip": _unzip_one,
 }
 TAR_SUFFIXES = {".tar.gz": ".gz", ".tgz": ".gz", ".tar.xz": ".xz", ".tar.bz2": ".bz2"}
 
 
-def read_members(path: Path, name: str, patterns: Sequence[str]) -> dict[str, bytes]:
+def read_members(
+    path: Path, name: str, patterns: Sequence[str], *, folder: str = ""
+) -> dict[str, bytes]:
     """Return the members of a container whose names match a pattern.
 
     A tar or zip archive has many; any other file is its only member. Members that are
-    packed (.gz, .xz, .bz2) are unpacked and lose that suffix before matching.
+    packed (.gz, .xz, .bz2, a .zip of one file) are unpacked and lose that suffix before
+    matching.
 
     Args:
         path: of the container.
         name: of the container at its source; its suffix gives the kind.
         patterns: shell patterns over whole names; "*" also matches "/".
+        folder: written before every name, as if the container lay in it.
 
     Raises:
         DatasetError: the container is damaged, or a name in it leaves its folder.
@@ -52,7 +67,7 @@ def read_members(path: Path, name: str, patterns: Sequence[str]) -> dict[str, by
     members: dict[str, bytes] = {}
     try:
         for member, read in _open(path, name):
-            full_name = _checked(member, name)
+            full_name = folder + _checked(member, name)
             suffix = PurePosixPath(full_name).suffix
             unpack = UNPACKERS.get(suffix)
             base = full_name.removesuffix(suffix) if unpack else full_name

@@ -7,46 +7,27 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from harness.data.dataset import Dataset, Kind, Pooling, Split
+from harness.data.formats import FORMATS
+from harness.data.package import PackageFile
+from harness.data.reading import Reading, Sha256, Strict
 from harness.errors import DatasetError
 from harness.folders import builtin_folder
 from harness.suggest import fault_of, hint
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Format = Literal[
-    "ag_news_csv",
-    "cifar_binary",
-    "gettext_mo",
-    "idx",
-    "label_text",
-    "lines",
-    "mnist_csv",
-    "orange_tab",
-    "peptide_csv",
-    "splice",
-    "trec",
-    "ts",
-    "wav",
-    "whole",
-]
 
 
-# A misspelt key must be an error: ignored, it would silently change the data.
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DigitsSource(_Strict):
+class DigitsSource(Strict):
     """Source of the digits in scikit-learn's package, split by a seed."""
 
     type: Literal["sklearn_digits"]
     seed: int = 0
 
 
-class GeneratorSource(_Strict):
+class GeneratorSource(Strict):
     """Source of symbols drawn from a process with known probabilities.
 
     `parameters` are those of the process.
@@ -61,96 +42,35 @@ class GeneratorSource(_Strict):
     parameters: dict[str, list[float] | list[list[float]]] = {}
 
 
-class Quantise(_Strict):
-    """Rule that turns real values into bytes; values outside the range are clipped.
+class _Members(Reading):
+    """Reading whose format is one of the registry."""
 
-    linear: round(255 (x - low) / (high - low)).
-    mulaw: round(127.5 + 127.5 sign(x) ln(1 + mu |x| / high) / ln(1 + mu)), the companding
-    of telephony (ITU-T G.711), for signals of very different loudness.
+    @field_validator("format")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        if name not in FORMATS:
+            raise ValueError(f"no format named {name!r}; {hint(name, list(FORMATS))}")
+        return name
+
+
+class PackageSource(_Members, PackageFile):
+    """Source of files inside a wheel or a source archive of the package index."""
+
+    type: Literal["wheel", "sdist"]
+
+
+class WheelsSource(_Members):
+    """Source of files inside several wheels.
+
+    Members are named PACKAGE/PLATFORM/NAME, so that labels and splits can follow from
+    the wheel.
     """
 
-    rule: Literal["linear", "mulaw"]
-    low: float = 0.0
-    high: float
-    mu: float = Field(default=255.0, gt=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        # Equal ends would divide by zero.
-        if self.low >= self.high:
-            raise ValueError("low must be below high")
-        return self
+    type: Literal["wheels"]
+    wheels: list[PackageFile] = Field(min_length=1)
 
 
-class Shrink(_Strict):
-    """Rule that makes images smaller: means of `by` x `by` pixels, then fewer grey levels.
-
-    A pixel becomes floor(floor(sum / by^2) levels / 256): integers, the same everywhere.
-    """
-
-    by: int = Field(ge=1)
-    levels: int = Field(default=256, ge=2, le=256)
-
-
-class SplitRule(_Strict):
-    """Rule that splits rows into train and test where the source has no split.
-
-    seeded: stratified by class, drawn with the seed, `n_test` of the card.
-    group: all rows of a group (one message in all languages) fall on one side; the share
-    `test` of the groups, those of lowest sha256(seed:group), is the test split.
-    head: the last share `test` of the bytes of one text is the only test sample.
-    """
-
-    rule: Literal["seeded", "group", "head"]
-    seed: int = 0
-    test: float = Field(default=0.1, gt=0, lt=1)
-
-
-class Reading(_Strict):
-    """Rules by which the members of the containers become rows.
-
-    Patterns are shell patterns over whole member names ("*" also matches "/").
-
-    Attributes:
-        train, test: members of each split.
-        members: in place of both, members whose rows `split` splits.
-        label: regular expression over a member's name; group 1 is its label.
-        labels: labels to keep; empty keeps all.
-        shrink: of single-channel images, to what the card's shape and levels say.
-        checksums: sha256 of members by their file name, where the authors publish these.
-    """
-
-    format: Format
-    train: list[str] = []
-    test: list[str] = []
-    members: list[str] = []
-    label: str = ""
-    labels: list[str] = []
-    split: SplitRule | None = None
-    quantise: Quantise | None = None
-    shrink: Shrink | None = None
-    checksums: dict[str, Sha256] = {}
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        # Without a rule, members would belong to no split.
-        if bool(self.members) != bool(self.split):
-            raise ValueError("members and split come together")
-        if bool(self.members) == bool(self.test):
-            raise ValueError("give test (and train), or members and split")
-        return self
-
-
-class WheelSource(Reading):
-    """Source of files inside a wheel of the package index."""
-
-    type: Literal["wheel"]
-    package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!]*$")
-    sha256: Sha256
-
-
-class RemoteFile(_Strict):
+class RemoteFile(Strict):
     """File at its official address, and the same file below BITPROBE_DATA_MIRROR.
 
     Without a checksum, only the content hash of the card verifies it. `name` gives the kind
@@ -172,14 +92,14 @@ class RemoteFile(_Strict):
         return f"md5:{self.md5}" if self.md5 else None
 
 
-class Repacked(_Strict):
+class Repacked(Strict):
     """File below BITPROBE_DATA_MIRROR with the same content in another container."""
 
     mirror: str
     sha256: Sha256
 
 
-class FilesSource(Reading):
+class FilesSource(_Members):
     """Source of containers at official addresses, or repacked in the mirror."""
 
     type: Literal["files"]
@@ -188,12 +108,12 @@ class FilesSource(Reading):
 
 
 Source = Annotated[
-    DigitsSource | WheelSource | FilesSource | GeneratorSource,
+    DigitsSource | PackageSource | WheelsSource | FilesSource | GeneratorSource,
     Field(discriminator="type"),
 ]
 
 
-class Duplicates(_Strict):
+class Duplicates(Strict):
     """Rule by which a test sample counts as a (near) duplicate of a train sample.
 
     text13: more than half of its word 13-grams occur in train; with fewer than 13 words
@@ -214,7 +134,7 @@ class Duplicates(_Strict):
         return self
 
 
-class Card(_Strict):
+class Card(Strict):
     """Content of suites/cards/NAME.toml.
 
     Attributes:

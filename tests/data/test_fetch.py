@@ -1,6 +1,4 @@
 import hashlib
-import subprocess
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,62 +14,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def wheel_sha256(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    wheel = tmp_path / "a-1-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("a/data.txt", "earn\tx \n")
-        archive.writestr("a/other.txt", "not wanted")
-
-    def download(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        target = Path(command[command.index("--dest") + 1]) / wheel.name
-        target.write_bytes(wheel.read_bytes())
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(subprocess, "run", download)
-    return hashlib.sha256(wheel.read_bytes()).hexdigest()
-
-
 def files_of(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def test_a_wheel_enters_the_cache_whole(wheel_sha256: str, cache: Path) -> None:
-    path = fetch.fetch_wheel("a", "1", wheel_sha256)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == wheel_sha256
-    assert files_of(cache) == [path]
-
-
-def test_a_cached_wheel_is_not_downloaded_again(
-    wheel_sha256: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = fetch.fetch_wheel("a", "1", wheel_sha256)
-    monkeypatch.setattr(subprocess, "run", None)  # calling it now would fail
-    assert fetch.fetch_wheel("a", "1", wheel_sha256) == first
-
-
-@pytest.mark.usefixtures("wheel_sha256")
-def test_a_wheel_with_another_checksum_is_refused(cache: Path) -> None:
-    with pytest.raises(DatasetError, match="sha256 is"):
-        fetch.fetch_wheel("a", "1", "0" * 64)
-    assert not files_of(cache)
-
-
-def test_pip_without_network_is_a_one_line_error(
-    monkeypatch: pytest.MonkeyPatch, cache: Path
-) -> None:
-    def fail(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(
-            command, 1, "", "Traceback\nERROR: no route\n"
-        )
-
-    monkeypatch.setattr(subprocess, "run", fail)
-    with pytest.raises(
-        DatasetError, match="ERROR: no route; check the network"
-    ) as caught:
-        fetch.fetch_wheel("a", "1", "0" * 64)
-    assert "\n" not in str(caught.value)
-    assert not files_of(cache)
 
 
 @pytest.fixture

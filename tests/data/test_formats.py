@@ -6,14 +6,17 @@ import wave
 import numpy as np
 import pytest
 
-from harness.data.card import Quantise, Reading, Shrink
-from harness.data.formats import PARSERS, parse
+from harness.data.formats import FORMATS, parse
 from harness.data.formats.catalogue import plain_text, read_mo
 from harness.data.formats.image import shrunk
 from harness.data.formats.rows import Row, quantised
+from harness.data.reading import Quantise, Reading, Shrink
 from harness.errors import DatasetError
 
 ORANGE = b"Category\tText\nd\tstring\nclass\t\n\n"
+NEWS = {"csv": {"header": False}, "columns": {"label": 0, "sample": [1, 2]}}
+COLUMNS = {"label": "label", "sample": ["text"]}
+GLYPHS = {"lowest": 2, "highest": 2, "letters": "AB"}
 MULAW = {"rule": "mulaw", "high": 32768.0}
 
 
@@ -59,16 +62,18 @@ def test_a_splice_row_is_class_and_bases_with_ambiguous_letters():
 
 def test_quoted_commas_quotes_and_backslashes_of_ag_news_survive():
     data = b'"3","A, ""B""","line\\two"\n"1","t","d"\n'
-    assert read("ag_news_csv", {"f": data}) == [
+    assert read("csv", {"f": data}, **NEWS) == [
         Row("3", b'A, "B" line\\two'),
         Row("1", b"t d"),
     ]
 
 
-@pytest.mark.parametrize("data", [b'"1","t"\n', b'"1","t","\xff"\n', b'"1","t","d'])
+@pytest.mark.parametrize(
+    "data", [b'"1","t","d"\n"1","t"\n', b'"1","t","\xff"\n', b'"1","t","d']
+)
 def test_a_damaged_csv_file_is_refused(data: bytes):
     with pytest.raises(DatasetError, match="f"):
-        read("ag_news_csv", {"f": data})
+        read("csv", {"f": data}, **NEWS)
 
 
 def test_a_peptide_has_the_class_that_the_header_names():
@@ -290,9 +295,9 @@ def test_only_translated_texts_of_40_characters_count_and_once():
 
 def test_every_format_refuses_random_bytes_or_takes_them_whole():
     noise = np.random.default_rng(0).bytes(5000)
-    for name in PARSERS:
+    for name in FORMATS:
         if name in ("whole", "lines"):
             continue
         with pytest.raises(DatasetError) as caught:
-            read(name, {"f": noise}, quantise=MULAW)
+            read(name, {"f": noise}, quantise=MULAW, columns=COLUMNS, glyphs=GLYPHS)
         assert "\n" not in str(caught.value)

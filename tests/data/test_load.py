@@ -14,6 +14,7 @@ from harness.data.dataset import content_hash, subset
 from harness.data.source import read_source
 from harness.errors import DatasetError
 
+PACKAGES = ("wheel", "wheels", "sdist")
 GENERATORS = [
     n for n in card_names() if isinstance(load_card(n).source, GeneratorSource)
 ]
@@ -227,8 +228,8 @@ def test_files_without_labels_keep_their_names_through_cache_and_subset(mirror: 
 @pytest.mark.network
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize(
-    "name", [n for n in card_names() if load_card(n).source.type == "wheel"]
+    "name", [n for n in card_names() if load_card(n).source.type in PACKAGES]
 )
-def test_every_wheel_has_what_its_card_says(name: str):
+def test_every_package_has_what_its_card_says(name: str):
     known, dataset = load_card(name), load.load_dataset(name)
     assert content_hash(dataset) == known.content_sha256

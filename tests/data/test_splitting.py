@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from harness.data.card import SplitRule
 from harness.data.formats.rows import Row
+from harness.data.reading import SplitRule
 from harness.data.splitting import classes_of, split_of, split_rows
 from harness.errors import DatasetError
 
@@ -59,3 +59,13 @@ def test_rows_without_labels_have_no_classes():
     assert classes_of(rows) == ()
     assert split.labels.shape == (0,)
     assert split.labels.dtype == np.int64
+
+
+def test_groups_of_each_class_stand_on_both_sides():
+    rows = [Row(c, b"x", f"{c}{i}") for c in "ab" for i in range(4) for _ in range(3)]
+    rule = SplitRule(rule="class_group", test=0.1)
+    train, test = split_rows(rows, rule, 1, name="x")
+    assert {row.label for row in train} == {row.label for row in test} == {"a", "b"}
+    assert not {row.group for row in train} & {row.group for row in test}
+    with pytest.raises(DatasetError, match="'c' are of one group"):
+        split_rows([*rows, Row("c", b"x", "c")], rule, 1, name="x")

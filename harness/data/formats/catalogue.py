@@ -6,8 +6,8 @@ import re
 import struct
 from collections.abc import Mapping
 
-from harness.data.card import Reading
 from harness.data.formats.rows import Row, Rows, label_of
+from harness.data.reading import Reading
 from harness.errors import DatasetError
 
 MAGIC = 0x950412DE

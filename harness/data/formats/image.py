@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.card import Reading, Shrink
 from harness.data.formats.rows import Row, Rows
+from harness.data.reading import Reading, Shrink
 from harness.errors import DatasetError
 
 Bytes = NDArray[np.uint8]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.card import Quantise, Reading
+from harness.data.reading import Quantise, Reading
 from harness.errors import DatasetError
 
 
@@ -47,9 +47,17 @@ def quantised(values: NDArray[np.float64], rule: Quantise | None) -> bytes:
     if rule is None:
         raise DatasetError("this format needs [source.quantise]; add it to the card")
     if rule.rule == "linear":
-        scaled = 255 * (values - rule.low) / (rule.high - rule.low)
+        low, high = np.array(rule.low), np.array(rule.high)
+        if high.ndim and len(values) != len(high):
+            raise DatasetError(
+                f"{len(values)} values, [source.quantise] has {len(high)}; correct the card"
+            )
+        scaled = 255 * (values - low) / (high - low)
     else:
-        loudness = np.log1p(rule.mu * np.abs(values) / rule.high) / np.log1p(rule.mu)
+        loudness = np.log1p(rule.mu * np.abs(values) / np.array(rule.high)) / np.log1p(
+            rule.mu
+        )
         scaled = 127.5 + 127.5 * np.sign(values) * loudness
     # rint rounds halves to even, the same on every machine.
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8).tobytes()
+    symbols: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return symbols.tobytes()

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.card import Reading
 from harness.data.formats.rows import Row, Rows, label_of, quantised
+from harness.data.reading import Reading
 from harness.errors import DatasetError
 
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
-from harness.data.card import Reading
 from harness.data.formats.rows import Row, Rows, label_of
+from harness.data.reading import Reading
 from harness.errors import DatasetError
 
 ORANGE_HEADER_LINES = 4  # names, types, flags, and a line that is blank in these files
@@ -71,18 +71,6 @@ def parse_splice(members: Mapping[str, bytes], _: Reading) -> Rows:
     return _by_line(members, _splice_row)
 
 
-def parse_ag_news_csv(members: Mapping[str, bytes], _: Reading) -> Rows:
-    """Parse quoted rows of class (1 to 4), title, description: "title description".
-
-    Raises:
-        DatasetError: a row does not have three columns.
-    """
-    return [
-        Row(columns[0], f"{columns[1]} {columns[2]}".encode())
-        for columns in _csv_rows(members, 3, strict=True)
-    ]
-
-
 def parse_peptide_csv(members: Mapping[str, bytes], _: Reading) -> Rows:
     """Parse modlamp's tables: a header of counts and class names, then sequence, class.
 
@@ -97,7 +85,7 @@ def parse_peptide_csv(members: Mapping[str, bytes], _: Reading) -> Rows:
         if len(fields) < 3 or not fields[0].isdigit():
             raise DatasetError(f"{name}: not a table of modlamp: {head[:40]!r}")
         classes = fields[2:]  # after the numbers of rows and columns
-        for sequence, number in _csv_rows({name: body}, 2, strict=False):
+        for sequence, number in _csv_rows({name: body}, 2):
             # int() would also take -1, which names the last class.
             if number.strip() not in map(str, range(len(classes))):
                 raise DatasetError(f"{name}: no class {number!r} in {classes}")
@@ -141,14 +129,12 @@ def _splice_row(line: bytes) -> Row | None:
     return Row(columns[0].decode("utf-8", "replace"), columns[2])
 
 
-def _csv_rows(
-    members: Mapping[str, bytes], n_columns: int, *, strict: bool
-) -> list[list[str]]:
+def _csv_rows(members: Mapping[str, bytes], n_columns: int) -> list[list[str]]:
     rows = []
     for name, data in members.items():
         try:
             text = data.decode("utf-8")
-            for row in csv.reader(io.StringIO(text, newline=""), strict=strict):
+            for row in csv.reader(io.StringIO(text, newline="")):
                 if len(row) != n_columns:
                     raise DatasetError(
                         f"{name}: expected {n_columns} columns, got {len(row)}: "
