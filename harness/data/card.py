@@ -39,7 +39,7 @@ class GeneratorSource(Strict):
     ]
     length: int = Field(ge=3)
     seed: int = 0
-    parameters: dict[str, list[float] | list[list[float]]] = {}
+    parameters: dict[str, list[float] | list[list[float]]] = Field(default_factory=dict)
 
 
 class _Members(Reading):
@@ -104,7 +104,7 @@ class FilesSource(_Members):
 
     type: Literal["files"]
     files: list[RemoteFile] = Field(min_length=1)
-    repacked: list[Repacked] = []
+    repacked: list[Repacked] = Field(default_factory=list)
 
 
 Source = Annotated[

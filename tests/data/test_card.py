@@ -33,7 +33,7 @@ def test_images_are_pooled_by_quarters_and_files_have_no_train(name: str):
 
 def test_no_card_names_this_machine():
     for path in card.cards_folder().glob("*.toml"):
-        assert "/work" not in path.read_text()
+        assert "/work/" not in path.read_text()
 
 
 def test_an_unknown_name_gets_a_suggestion():

