@@ -6,7 +6,11 @@ import pytest
 from harness.data.card import card_names, load_card
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"
-ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", DOCUMENT.read_text(), re.MULTILINE))
+ROWS = dict(
+    re.findall(
+        r"^\| `(\w+)` \| (\d+ \| \d+ \| .*) \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
+)
 
 
 def test_the_table_of_data_sets_has_the_cards_and_no_others():
