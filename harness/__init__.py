@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         hyperparameters,
     )
     from harness.contract.hookspecs import hookimpl
+    from harness.contract.ranges import Choice, LogUniform
     from harness.contract.symbols import check_alphabet, coding_order, steps_of
     from harness.contract.training import Trains, Watch
     from harness.errors import CodingError, HarnessError, NotApplicableError, SpecError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = (
-    *("errors", "units", "contract.codes", "contract.symbols"),
+    *("errors", "units", "contract.codes", "contract.symbols", "contract.ranges"),
     *("contract.hookspecs", "contract.compressor", "contract.training"),
 )
 """Modules that define the names below, lightest first."""
@@ -43,11 +44,13 @@ __all__ = [
     "TOTAL_FREQUENCY",
     "Arrays",
     "Bits",
+    "Choice",
     "Codec",
     "CodingError",
     "Compressor",
     "Generates",
     "HarnessError",
+    "LogUniform",
     "NotApplicableError",
     "Represents",
     "SpecError",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contract.codes import read_varint, shared_length, varint
+from harness.contract.ranges import Range
 from harness.contract.symbols import check_alphabet, coding_order, steps_of
 from harness.units import BITS_PER_BYTE
 
@@ -47,6 +48,7 @@ class Compressor(ABC):
         route: how the code of a sample given a context is realised.
         needs: {"fit"} for models that cannot code before `fit`.
         ladder_field: configurations that differ only here share one fit job.
+        ranges: of fields, from which suites draw random configurations; empty for none.
         waived: conformance checks this plugin cannot pass -> the reason.
     """
 
@@ -58,6 +60,7 @@ class Compressor(ABC):
     route: ClassVar[Route] = "none"
     needs: ClassVar[frozenset[str]] = frozenset()
     ladder_field: ClassVar[str | None] = None
+    ranges: ClassVar[Mapping[str, Range]] = {}
     waived: ClassVar[Mapping[str, str]] = {}
 
     # Not compared: two fits of one configuration have one spec string.

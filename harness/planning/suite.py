@@ -21,6 +21,7 @@ from pydantic import (
 from harness.contract.registry import Registry, load_registry
 from harness.errors import SpecError, SuiteError
 from harness.folders import builtin_folder
+from harness.planning.configurations import Configurations
 from harness.planning.preregistration import Registration
 from harness.planning.specs import expand, expand_additions
 from harness.planning.suite_errors import first_error
@@ -91,6 +92,11 @@ def _row(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _list(value: Any) -> Any:
+    """Return the list that a single table stands for."""
+    return [value] if isinstance(value, dict) else value
+
+
 class Suite(_Strict):
     """Contents of a suite file.
 
@@ -100,6 +106,7 @@ class Suite(_Strict):
         seed: of the first draw; each further draw adds one.
         draws: repetitions with other subsets, orders, shards and seeds.
         compressors: specs; a glob or a family adds registered compressors as they are.
+        configurations: random ones, drawn for each data set; `also` of the rows gets them.
         rates_only: specs of codecs that take no task but rates.
         datasets, tasks: rows; a plain name is a row without caps.
         hypothesis: the claims that a run tests, registered before its records.
@@ -110,7 +117,8 @@ class Suite(_Strict):
     title: str
     seed: int = Field(default=0, ge=0)
     draws: int = Field(default=1, ge=1, le=100)
-    compressors: list[str] = Field(min_length=1)
+    compressors: list[str] = []
+    configurations: Annotated[list[Configurations], BeforeValidator(_list)] = []
     rates_only: list[str] = []
     notes: dict[str, str] = {}
     baselines: list[str] = []
@@ -132,6 +140,9 @@ class Suite(_Strict):
         _check_once([*self.compressors, *self.rates_only, *self.baselines])
         _check_once([row.name for row in self.datasets])
         _check_once([row.name for row in self.tasks])
+        if not (self.compressors or self.configurations):
+            raise SuiteError("compressors lists none; give one or more")
+        self._check_configurations()
         for i, row in enumerate(self.tasks, start=1):
             _check_task(row, f"tasks, row {i}")
         for name in self.baselines:
@@ -139,6 +150,13 @@ class Suite(_Strict):
         if self.hypothesis:
             self._check_hypothesis(self.hypothesis)
         return self
+
+    def _check_configurations(self) -> None:
+        datasets = [row.name for row in self.datasets]
+        for i, row in enumerate(self.configurations, start=1):
+            for name in row.datasets:
+                place = f"configurations, row {i}: the suite has no data set"
+                _check_name(name, datasets, place)
 
     def _check_hypothesis(self, registration: Registration) -> None:
         tasks = [row.name for row in self.tasks]
@@ -167,15 +185,21 @@ class Suite(_Strict):
                 "compressors": expand_additions(self.compressors, registry),
                 "rates_only": expand_additions(self.rates_only, registry),
                 "datasets": [
-                    row.model_copy(
-                        update={"also": expand_additions(row.also, registry)}
-                    )
+                    row.model_copy(update={"also": self._additions(row, registry)})
                     for row in self.datasets
                 ],
                 "hypothesis": self.hypothesis
                 and _expanded_registration(self.hypothesis, registry),
             }
         )
+
+    def _additions(self, row: DatasetRow, registry: Registry) -> list[str]:
+        """Return the specs of one data set alone: those of its row, and those drawn."""
+        specs = expand_additions(row.also, registry)
+        for configurations in self.configurations:
+            specs += configurations.specs(row.name, registry)
+        # Once each: an expanded suite may be expanded again.
+        return list(dict.fromkeys(specs))
 
 
 def suite_size(suite: Suite) -> dict[str, int]:

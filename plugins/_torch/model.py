@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .network import Network
 
 CHUNK_ROWS = 1 << 13
+RATES = ("learning_rate", "weight_decay")
+"""Fields of a recipe that a configuration may replace."""
 HIDDEN_BATCH = 64
 
 
@@ -85,6 +87,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
             windows (drawn with replacement), rounded up.
         seconds: of training, instead of `steps`: CPU time on a CPU, elapsed time on a GPU.
             How many steps that gives differs from run to run; `learned` says it.
+        learning_rate, weight_decay: of the training; None is what the family's recipe says.
         device: "cpu", "cuda" or "auto", where it is trained and its hidden states are
             computed; coding is the same anywhere. "auto" is what BITPROBE_DEVICE says.
     """
@@ -101,6 +104,8 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
     adapt_steps: int = 30
     passes: float | None = None
     seconds: float | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -115,6 +120,12 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         if self.steps < 0 or self.adapt_steps < 0:
             raise SpecError("steps and adapt_steps count steps; give 0 or more")
         check_budget(self.steps, type(self).steps, self.passes, self.seconds)
+        for name in RATES:
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and math.isfinite(value)):
+                raise SpecError(
+                    f"{name} is {value}; give 0 or more, None is the family's own"
+                )
 
     @abstractmethod
     def network(self) -> "Network":
@@ -232,11 +243,18 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         fields = hyperparameters(self)
         settings = {name: fields[name] for name in fields if name not in HOW_LONG}
         return Course(
-            recipe=self.recipe,
+            recipe=self._own_recipe,
             seed=seed,
             about=f"{self.name} {settings}",
             seconds=float(self.seconds or 0) if timed else math.inf,
         )
+
+    @property
+    def _own_recipe(self) -> Recipe:
+        """The family's recipe, with the rates of this configuration."""
+        rates = {name: getattr(self, name) for name in RATES}
+        changes = {name: rate for name, rate in rates.items() if rate is not None}
+        return replace(self.recipe, **changes)
 
     @property
     def training_window(self) -> int:

@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Arrays, Bits, NotApplicableError, SpecError, Watch
+from harness import (
+    Arrays,
+    Bits,
+    Choice,
+    LogUniform,
+    NotApplicableError,
+    SpecError,
+    Watch,
+)
 
 from .._torch.batches import Ints, philox
 from .._torch.model import Running
@@ -36,6 +45,15 @@ class PixelTransformer(PixelModel, Transformer):
     name = "pixel_transformer"
     family = "pixel transformer"
     recipe = Recipe(learning_rate=3e-3, warm_up=50, weight_decay=0.3)
+
+    ranges = MappingProxyType(
+        {
+            "size": Choice("10k", "50k"),
+            "learning_rate": LogUniform(5e-4, 1.5e-2),
+            "weight_decay": LogUniform(1e-2, 1.0),
+            "context": Choice(8, 32, None),
+        }
+    )
 
     context: int | None = None
     shuffle_seed: int | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from harness import SpecError, hookimpl
+from harness import Choice, LogUniform, SpecError, hookimpl
 
 from .._recurrent.architecture import SIZES, Architecture
 from .._recurrent.model import Recurrent
@@ -22,6 +23,15 @@ class ByteGRU(Recurrent):
     name = "byte_gru"
     family = "byte GRU"
     recipe = Recipe(learning_rate=1e-2, warm_up=50, batch=16, window=128)
+
+    ranges = MappingProxyType(
+        {
+            "size": Choice("10k", "50k"),
+            "learning_rate": LogUniform(1e-3, 3e-2),
+            "weight_decay": LogUniform(1e-3, 0.3),
+            "taps": Choice(1, 2, 3, 5),
+        }
+    )
 
     # Byte models need more than the default size of pixel models.
     size: str = "100k"

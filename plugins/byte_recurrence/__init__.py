@@ -8,8 +8,9 @@ step through matmuls.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from harness import SpecError, hookimpl
+from harness import Choice, LogUniform, SpecError, hookimpl
 
 from .._recurrent.architecture import SIZES, Architecture
 from .._recurrent.model import Recurrent
@@ -28,6 +29,16 @@ class ByteRecurrence(Recurrent):
     name = "byte_recurrence"
     family = "gated linear recurrence"
     recipe = Recipe(learning_rate=1.5e-2, warm_up=50, batch=16, window=256)
+
+    ranges = MappingProxyType(
+        {
+            "size": Choice("10k", "50k"),
+            "learning_rate": LogUniform(1.5e-3, 4.5e-2),
+            "weight_decay": LogUniform(1e-3, 0.3),
+            "layers": Choice(1, 2),
+            "taps": Choice(1, 2, 3, 5),
+        }
+    )
 
     # Byte models need more than the default size of pixel models.
     size: str = "100k"

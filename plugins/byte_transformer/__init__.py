@@ -7,8 +7,9 @@ Press et al. 2022, arXiv:2108.12409), so that streams may be of any length.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from harness import SpecError, hookimpl
+from harness import Choice, LogUniform, SpecError, hookimpl
 
 from .._torch.recipe import Recipe
 from .._transformer.architecture import SIZES, Architecture
@@ -26,6 +27,15 @@ class ByteTransformer(Transformer):
     name = "byte_transformer"
     family = "byte transformer"
     recipe = Recipe(learning_rate=3e-3, warm_up=50, batch=16, window=256)
+
+    ranges = MappingProxyType(
+        {
+            "size": Choice("10k", "50k"),
+            "learning_rate": LogUniform(5e-4, 1.5e-2),
+            "weight_decay": LogUniform(1e-3, 0.3),
+            "attention": Choice(8, 32, 128),
+        }
+    )
 
     attention: int = 128
 

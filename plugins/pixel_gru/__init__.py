@@ -8,10 +8,11 @@ reset after each image.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
-from harness import hookimpl
+from harness import Choice, LogUniform, hookimpl
 
 from .._recurrent.architecture import SIZES, Architecture
 from .._recurrent.model import Recurrent
@@ -26,6 +27,13 @@ class PixelGRU(PixelModel, Recurrent):
     name = "pixel_gru"
     family = "pixel GRU"
     recipe = Recipe(learning_rate=5e-3, warm_up=50, batch=32, weight_decay=0.1)
+    ranges = MappingProxyType(
+        {
+            "size": Choice("10k", "50k"),
+            "learning_rate": LogUniform(1e-3, 3e-2),
+            "weight_decay": LogUniform(1e-2, 1.0),
+        }
+    )
 
     @property
     def window(self) -> int | None:

@@ -8,12 +8,13 @@ go step by step.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Arrays, SpecError, Stepwise, hookimpl
+from harness import Arrays, Choice, LogUniform, SpecError, Stepwise, hookimpl
 
 from .._torch.model import Engine
 from .._torch.pixels import PixelModel
@@ -36,6 +37,15 @@ class PixelMLP(PixelModel):
     family = "neighbourhood MLP"
     recipe: ClassVar[Recipe] = Recipe(
         learning_rate=4e-3, warm_up=20, weight_decay=0.3, batch=64
+    )
+    ranges = MappingProxyType(
+        {
+            "size": Choice("10k", "50k"),
+            "learning_rate": LogUniform(5e-4, 1.5e-2),
+            "weight_decay": LogUniform(1e-2, 1.0),
+            "radius": Choice(1, 2, 3, 5),
+            "position": Choice(True, False),
+        }
     )
     # Names are weights for 28x28 images of 256 levels at the default radius.
     widths: ClassVar[Mapping[str, MLPWidths]] = {
