@@ -8,7 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness import Codec, Generates, Represents, Stepwise, hookimpl
+from harness import (
+    Choice,
+    Codec,
+    Generates,
+    LogUniform,
+    Represents,
+    SpecError,
+    Stepwise,
+    hookimpl,
+)
 from harness.contract.compressor import Bits
 from harness.contract.symbols import coding_order
 
@@ -43,6 +52,22 @@ class Good(Codec):
 class NegativePrior(Good):
     name = "negative_prior"
     prior_bytes = -1
+
+
+class UnknownRange(Good):
+    name = "unknown_range"
+    ranges: ClassVar = {"level": Choice(1, 2)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class IllegalRange(Good):
+    name = "illegal_range"
+    ranges: ClassVar = {"level": LogUniform(1, 100)}
+    level: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.level > 9:
+            raise SpecError(f"level is {self.level}; give 1 to 9")
 
 
 class WrongRoute(Good):
@@ -319,6 +344,8 @@ def compressors() -> list[type[Codec] | type[Stepwise]]:
     return [
         Good,
         NegativePrior,
+        UnknownRange,
+        IllegalRange,
         WrongRoute,
         LosesZeros,
         ForgetsContext,

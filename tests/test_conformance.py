@@ -26,6 +26,8 @@ Good, GoodModel = KINDS["good"], KINDS["good_model"]
 LikelihoodOnly = KINDS["likelihood_only"]
 FAULTS: dict[str, set[str]] = {
     "negative_prior": {"declarations"},
+    "unknown_range": {"declarations"},
+    "illegal_range": {"declarations"},
     "wrong_route": {"declarations"},
     "loses_zeros": {"round_trip"},
     "forgets_context": {"round_trip_context"},
@@ -62,6 +64,8 @@ WORDS = {
     "follows_threads": ["codes", "2 thread(s)", "declare 'host'"],
     "sums_to_more": ["16777217", "2**24"],
     "peeks": ["text (96 bytes)", "from 1 on", "row 0"],
+    "unknown_range": ["ranges names 'level', which is not a field"],
+    "illegal_range": ["which it refuses: level is"],
     "wrong_route": ["pack_after is never called"],
 }
 

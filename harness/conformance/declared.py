@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from importlib.metadata import PackageNotFoundError
 from typing import ClassVar, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from harness.conformance import inputs
 from harness.conformance.subject import Check, Subject, attempt, fail, one_line
@@ -19,6 +21,7 @@ from harness.contract.compressor import (
     hyperparameters,
     spec_of,
 )
+from harness.contract.ranges import random_values
 from harness.contract.registry import Entry, Registry, versions_of
 from harness.errors import HarnessError
 
@@ -27,6 +30,8 @@ BLOCK_BYTES = 1024
 FAR_BYTES = 1 << 18
 """Longest distance that is tried, since the checks must stay quick."""
 _NO_BENEFIT = 0.9
+N_CONFIGURATIONS = 20
+"""Random configurations that are made from the declared ranges."""
 
 
 def declaration_check(check_names: Callable[[], set[str]]) -> Check:
@@ -147,6 +152,25 @@ def _field_problems(compressor: Compressor) -> Iterator[str]:
     except TypeError as error:
         yield f"a field cannot be written as JSON ({error}); use numbers and strings"
     yield from _spec_problems(compressor)
+    yield from _range_problems(compressor, names - {"learned"})
+
+
+def _range_problems(compressor: Compressor, names: set[str]) -> Iterator[str]:
+    """Yield the reasons why random configurations could not be drawn or written down."""
+    kind = type(compressor)
+    unknown = sorted(set(kind.ranges) - names)
+    if unknown:
+        yield f"ranges names {unknown[0]!r}, which is not a field; correct or remove it"
+        return
+    rng = np.random.default_rng(0)
+    for _ in range(N_CONFIGURATIONS if kind.ranges else 0):
+        values = random_values(kind.ranges, rng)
+        try:
+            configuration = replace(compressor, **values)
+        except (HarnessError, ValueError, TypeError) as error:
+            yield f"ranges gave {values!r}, which it refuses: {one_line(error)}"
+            return
+        yield from _spec_problems(configuration)
 
 
 def _spec_problems(compressor: Compressor) -> Iterator[str]:

@@ -116,7 +116,7 @@ def test_a_missing_file_is_no_unknown_suite(tmp_path, monkeypatch):
         ),
         (
             BODY.replace('["gzip"]', "[]"),
-            "compressors must be a list of 1 or more, not []",
+            "compressors lists none; give one or more",
         ),
         (BODY.replace('"gzip"', '"gzip", 3'), "compressors, item 2: must be a string"),
         (BODY + "[limits]\ntimeout = 3", "limits: no field 'timeout'; did you mean"),
