@@ -14,8 +14,13 @@ import pytest  # noqa: E402
 
 from harness.analysis.preregistered.test import hypothesis_report  # noqa: E402
 from harness.analysis.results import Results  # noqa: E402
-from harness.planning.manifest import Manifest, Registered  # noqa: E402
+from harness.planning.design import design_hash  # noqa: E402
+from harness.planning.manifest import Manifest  # noqa: E402
 from harness.planning.preregistration import Claim, Registration  # noqa: E402
+from harness.planning.registered_design import (  # noqa: E402
+    RegisteredDesign,
+    Standing,
+)
 from harness.records.job import Job, Subject  # noqa: E402
 from harness.records.record import Record  # noqa: E402
 from harness.records.score import Score, Variant  # noqa: E402
@@ -206,18 +211,31 @@ def records_of(block, names=("heldout", "isolated", "prequential")):
     return records
 
 
-def report_on(records, registered=None, **changes):
-    """Return the test of records, preregistered before them unless `registered` says more."""
+def report_on(records, standing=None, **changes):
+    """Return the test of records, preregistered before them unless `standing` says more."""
     test = registration(**changes)
     manifest = Manifest(
         name="t",
         title="t",
         datasets=DATASETS,
         registration=test,
-        registration_hash=test.hash,
-        registered=registered or Registered(hash=test.hash, n_records_before=0),
     )
-    return hypothesis_report(records, manifest, lambda _: {})
+    standing = standing or Standing(registered=registered_on())
+    return hypothesis_report(records, manifest, lambda _: {}, standing)
+
+
+def registered_on(document=None, date="2026-01-01T00:00:00+00:00"):
+    """Return the registration of a document on a date."""
+    document = document or {"compressors": {}, "versions": {}}
+    return RegisteredDesign(
+        suite="t", hash=design_hash(document), date=date, document=document
+    )
+
+
+@pytest.fixture(scope="session")
+def make_registration():
+    """Return the function that registers a document on a date."""
+    return registered_on
 
 
 N_JOINT = 8

@@ -19,11 +19,19 @@ from harness.analysis.preregistered.test import hypothesis_report
 from harness.analysis.score_table import score_table
 from harness.errors import HarnessError
 from harness.planning.manifest import Manifest, cell_of, read_manifest
+from harness.planning.registered_design import (
+    RegisteredDesign,
+    Standing,
+    read_registration,
+    standing_of,
+)
 from harness.records.job import BASELINE
 from harness.records.record import Record
 from harness.records.store import Store
 
 QUESTION = "Does better compression give better representations?"
+N_CHANGES = 5
+"""Changes after registration that every report names; `bitprobe hypothesis` names all."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,11 +42,13 @@ class Results:
         stored: all records of the folder.
         manifest: of the folder; None where there is none.
         arrays: reader of the arrays beside a record.
+        registered: the design that was registered; None where there is none.
     """
 
     stored: tuple[Record, ...]
     manifest: Manifest | None
     arrays: Arrays
+    registered: RegisteredDesign | None = None
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
@@ -79,6 +89,12 @@ class Results:
     def draws(self) -> tuple[int, ...]:
         """Draws that the records are of."""
         return tuple(sorted({record.job.draw for record in self.records}))
+
+    @cached_property
+    def standing(self) -> Standing:
+        """The relation of the records to the registration of their run."""
+        design = self.manifest.design if self.manifest else {}
+        return standing_of(self.registered, design, self.records)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -125,25 +141,37 @@ class Results:
             return None, f"the suite {self.name} preregisters no [hypothesis]; add one"
         # A published folder may lack arrays; its tables are still worth a look.
         try:
-            return hypothesis_report(self.records, self.manifest, self.arrays), ""
+            report = hypothesis_report(
+                self.records, self.manifest, self.arrays, self.standing
+            )
         except HarnessError as error:
             return (
                 None,
                 f"the preregistered test needs more than these records: {error}",
             )
+        return report, ""
 
     @cached_property
     def answer(self) -> tuple[str, ...]:
         """The answer to the question in words: a sentence for each registered claim."""
         test = self.test
         if test is not None:
-            opening = QUESTION
-            if test.status == "exploratory":
-                opening += f" (Exploratory: {test.why}.)"
-            return (opening, *(claim.sentence for claim in test.claims))
+            sentences = (claim.sentence for claim in test.claims)
+            return (QUESTION, *self._registration_words, *sentences)
         if self.manifest is not None and self.manifest.registration is None:
-            return (undecided(self.leaderboards),)
-        return (QUESTION, f"Undecided: {self.why_untested}.")
+            return (*self._registration_words, undecided(self.leaderboards))
+        undecided_words = f"Undecided: {self.why_untested}."
+        return (QUESTION, *self._registration_words, undecided_words)
+
+    @property
+    def _registration_words(self) -> list[str]:
+        """Hash, date and changes; nothing where nothing asks for a registration."""
+        has_claims = (
+            self.manifest is not None and self.manifest.registration is not None
+        )
+        if self.registered is None and not has_claims:
+            return []
+        return list(self.standing.shortened(N_CHANGES).sentences)
 
     @cached_property
     def provenance(self) -> Mapping[str, str]:
@@ -162,6 +190,8 @@ class Results:
             "libraries": ", ".join(sorted(versions)),
             "records": str(len(self.records)),
         }
+        if self.registered is not None:
+            facts["registration"] = f"{self.registered.hash}, {self.registered.date}"
         run = self.manifest.current if self.manifest else None
         if run is not None:
             facts |= {
@@ -182,6 +212,7 @@ def results_of(store: Store) -> Results:
         stored=tuple(store.read_all()),
         manifest=read_manifest(store.folder),
         arrays=store.read_arrays,
+        registered=read_registration(store.folder),
     )
 
 

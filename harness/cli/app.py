@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 # The help lists commands in this order.
 app.command("run")(runs.run_suite)
+app.command("register")(runs.register)
 app.command("judge")(runs.judge)
 app.command("report")(runs.report)
 app.command("hypothesis")(runs.hypothesis)

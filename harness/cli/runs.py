@@ -79,8 +79,7 @@ def run_suite(  # noqa: PLR0913  (these are the options)
         seed=seed,
     )
     options = Options(
-        # One folder per suite, since a manifest describes one suite.
-        output=output or Path("results/runs") / Path(suite).stem,
+        output=output or _run_folder(suite),
         n_jobs=jobs,
         timeout_seconds=timeout,
         retry_failed=retry_failed,
@@ -89,6 +88,19 @@ def run_suite(  # noqa: PLR0913  (these are the options)
     )
     # 1 if jobs failed, so that a script notices.
     raise typer.Exit(run_and_report(suite, selection, options))
+
+
+def register(
+    suite: Annotated[str, typer.Argument(help="a name, or the path of a TOML file")],
+    *,
+    output: Annotated[Path | None, typer.Option(help="the folder of its run")] = None,
+    plugins_dir: PluginsDir = None,
+) -> None:
+    """Write down everything that decides a suite's results, before it is run."""
+    from harness.commands.register import register as register_suite
+
+    for line in register_suite(suite, output or _run_folder(suite), plugins_dir):
+        typer.echo(line)
 
 
 def judge(
@@ -173,3 +185,8 @@ def compare(
     from harness.commands.compare import compare_in
 
     typer.echo(compare_in(run, first, second, dataset=dataset, task=task))
+
+
+def _run_folder(suite: str) -> Path:
+    """Return the folder of a run: one per suite, since a manifest describes one suite."""
+    return Path("results/runs") / Path(suite).stem

@@ -14,6 +14,8 @@ from harness.atomic import write_atomic
 from harness.commands.report import write_charts
 from harness.errors import StoreError
 from harness.planning.manifest import FILE, Manifest, RunSet
+from harness.planning.registered_design import FILE as REGISTRATION
+from harness.planning.registered_design import registration_text
 from harness.records.store import PUBLISHED, PUBLISHED_ARRAYS, Store
 from harness.report.document import document
 
@@ -73,6 +75,9 @@ def _files(results: Results, manifest: Manifest) -> dict[str, bytes]:
         .encode()
         + b"\n",
     }
+    if results.registered is not None:
+        # As it is, so that its hash can be checked by anyone.
+        files[REGISTRATION] = registration_text(results.registered)
     if results.test is not None:
         from harness.report.preregistered import hypothesis_document
 

@@ -7,7 +7,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,13 +15,17 @@ import harness
 from harness.analysis.results import results_of
 from harness.commands.fetch import fetch_all
 from harness.commands.progress import JobsBar
-from harness.contract.compressor import spec_of
-from harness.contract.registry import Registry, load_registry
+from harness.commands.register import (
+    registration_lines,
+    suite_as_recorded,
+    suite_design,
+)
+from harness.contract.registry import load_registry
 from harness.data.load import load_dataset
-from harness.errors import DatasetError, HarnessError, UnavailableError
+from harness.errors import DatasetError, UnavailableError
 from harness.planning.manifest import RunSet, now, record_run
 from harness.planning.plan import Plan, Selection, plan
-from harness.planning.suite import Suite, load_suite
+from harness.planning.suite import Suite
 from harness.records.job import Job
 from harness.records.store import Store
 from harness.report.terminal import print_results, wide_console
@@ -47,7 +51,7 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
         UsageError: the request cannot be carried out; nothing was run.
     """
     registry = load_registry(options.plugins_dir)
-    suite = load_suite(name, registry)
+    suite = suite_as_recorded(name, registry)
     _check_device(options.device)
     planned = plan(suite, registry, selection)
     store = Store(options.output)
@@ -55,8 +59,12 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     store.open()
     planned = _with_available_data(planned, suite, selection)
     this_run = _this_run(selection)
-    # Before the first record: a registration must precede its results.
-    record_run(store.folder, suite, planned.jobs, this_run, _spelling(registry))
+    design = suite_design(suite, registry)
+    if selection.is_official:
+        # Before the first record: a registration must precede its results.
+        for line in registration_lines(suite, store.folder, design):
+            wide_console().print(line, highlight=False, markup=False)
+    record_run(store.folder, suite, planned.jobs, this_run, design)
     todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
     # Jobs may read other data sets too; all are fetched before any child starts.
     foreign = {n for job in todo for n in job.parameters.get("others", ())}
@@ -95,18 +103,6 @@ def _this_run(selection: Selection) -> RunSet:
         version=harness.__version__,
         machine=f"Python {platform.python_version()}, {machine}",
     )
-
-
-def _spelling(registry: Registry) -> Callable[[str], str]:
-    """Return a function that gives the form of a spec that records have."""
-
-    def shortest(spec: str) -> str:
-        try:
-            return spec_of(registry.parse(spec))
-        except HarnessError:
-            return spec  # its plugin is not installed; records may still match
-
-    return shortest
 
 
 def _cpu_seconds(jobs: Sequence[Job], store: Store) -> float:

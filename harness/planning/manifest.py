@@ -7,15 +7,16 @@ and for every set of caps the keys of the newest complete set of jobs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.atomic import write_atomic
 from harness.errors import StoreError
+from harness.planning.design import Document
 from harness.planning.preregistration import Registration
 from harness.planning.suite import Suite
 from harness.records.job import Job
@@ -26,20 +27,6 @@ FILE = "suite.json"
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Registered(_Strict):
-    """Preregistration at the first official run into a folder.
-
-    Attributes:
-        hash: of the registration at that time; "" where there was none.
-        n_records_before: records that the folder had already.
-        date: UTC, ISO 8601.
-    """
-
-    hash: str
-    n_records_before: int = Field(ge=0)
-    date: str = ""
 
 
 class RunSet(_Strict):
@@ -73,8 +60,7 @@ class Manifest(_Strict):
         datasets: names in the suite's order.
         registration: of the suite, every spec in the form that records have;
             None where it registers nothing.
-        registration_hash: of the registration in the spelling of the suite.
-        registered: the registration at the first official run; None before it.
+        design: of the newest official run, by `design_of`; empty before it.
         sets: newest last.
     """
 
@@ -84,28 +70,13 @@ class Manifest(_Strict):
     suite: dict[str, Any] = {}
     datasets: list[str]
     registration: Registration | None = None
-    registration_hash: str = ""
-    registered: Registered | None = None
+    design: dict[str, Any] = {}
     sets: list[RunSet] = []
 
     @property
     def current(self) -> RunSet:
         """The set that a report reads: the newest."""
         return self.sets[-1] if self.sets else RunSet()
-
-    @property
-    def why_exploratory(self) -> str:
-        """Reason why the test is exploratory; "" where its registration precedes its records."""
-        if self.registered is None:
-            return "no official run has registered it"
-        if self.registered.hash != self.registration_hash:
-            return "the registration was changed after records existed"
-        if self.registered.n_records_before:
-            return (
-                f"{self.registered.n_records_before} records were there before the "
-                "registration"
-            )
-        return ""
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -122,7 +93,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     except ValidationError as error:
         raise StoreError(
             f"{path}: {fault_of(error)}; delete it and run the suite again: "
-            "records are kept, results are exploratory then"
+            "records are kept"
         ) from error
 
 
@@ -136,19 +107,18 @@ def record_run(
     suite: Suite,
     jobs: Sequence[Job],
     this_run: RunSet,
-    shortest: Callable[[str], str],
+    design: Document,
 ) -> Manifest:
     """Write the manifest of a run into its folder, before the run's first record.
 
     A set of the same caps keeps its cells; those that are planned again get their new keys.
-    The registration of the first official run stays.
 
     Args:
         folder: of the records; made if need be.
-        suite: that is run.
+        suite: that is run, specs of its hypothesis in the form that records have.
         jobs: planned, whether they have records or not.
         this_run: caps, command, date, version and machine; `keys` is filled in here.
-        shortest: gives the form of a spec that records have.
+        design: of the whole suite; not kept of a run with caps of its own.
 
     Raises:
         StoreError: the manifest there is not legal, or is another suite's.
@@ -172,30 +142,13 @@ def record_run(
         title=suite.title,
         suite=suite.model_dump(mode="json", exclude_defaults=True),
         datasets=list(dict.fromkeys(row.name for row in suite.datasets)),
-        registration=suite.hypothesis and suite.hypothesis.spelled(shortest),
-        registration_hash=suite.hypothesis.hash if suite.hypothesis else "",
-        # Never updated: a later change of the claims must show as exploratory.
-        registered=_registered(folder, suite, before, newest),
+        registration=suite.hypothesis,
+        # The newest, which results compare with the registered one.
+        design=dict(design) if newest.is_official else before.design if before else {},
         sets=[*(each for each in earlier if each not in same), newest],
     )
     write_manifest(folder, manifest)
     return manifest
-
-
-def _registered(
-    folder: Path, suite: Suite, before: Manifest | None, newest: RunSet
-) -> Registered | None:
-    """Return the registration of the first official run: this run, if there was none before."""
-    if before is not None and before.registered is not None:
-        return before.registered
-    if not newest.is_official:
-        return None
-    return Registered(
-        hash=suite.hypothesis.hash if suite.hypothesis else "",
-        # Claims written after results exist are exploratory; this count tells.
-        n_records_before=sum(1 for _ in (folder / "records").glob("*.json")),
-        date=newest.date,
-    )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

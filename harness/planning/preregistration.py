@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ANALYSIS_VERSION = 1
+"""Version of the analysis that claims get: rises whenever a definition in `statistics` or
+`analysis/preregistered` changes, so that a number computed by another one is told apart.
+
+A number, as tasks have, and no hash of sources: a hash would call every new comment a change
+of the analysis, and readers would learn to pass over it. `registration.json` names the commit.
+"""
 
 
 class _Strict(BaseModel):
@@ -102,11 +108,3 @@ class Registration(_Strict):
         return self.model_copy(
             update={"claims": claims, "interventions": interventions}
         )
-
-    @property
-    def hash(self) -> str:
-        """The sha256 of its canonical JSON: any change changes it."""
-        # Defaults count: a changed default would be a changed test.
-        values = self.model_dump(mode="json")
-        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()

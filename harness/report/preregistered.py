@@ -37,7 +37,7 @@ def to_json(report: Report) -> dict[str, Any]:
     return {
         "hash": report.hash,
         "status": report.status,
-        "why_exploratory": report.why,
+        "registration": list(report.registration),
         "official": report.official,
         "n_draws": report.n_draws,
         "claims": [_plain(_claim_values(result)) for result in report.claims],
@@ -144,8 +144,7 @@ def _cell(text: str) -> str:
 
 
 def _opening(report: Report) -> list[str]:
-    status = f"{report.status}: {report.why}" if report.why else report.status
-    lines = [f"{status}; hypothesis {report.hash[:16]}; draws {report.n_draws}"]
+    lines = [f"{report.status}; draws {report.n_draws}", *report.registration]
     if not report.official:
         lines.append("unofficial: run with --limit or --seed")
     return lines

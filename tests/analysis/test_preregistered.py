@@ -8,8 +8,9 @@ from scipy import stats as scipy_stats
 
 from harness.analysis.preregistered.test import hypothesis_report
 from harness.errors import SuiteError
-from harness.planning.manifest import Manifest, Registered
+from harness.planning.manifest import Manifest
 from harness.planning.preregistration import Claim
+from harness.planning.registered_design import Standing
 from harness.records.record import Cost
 from harness.report.preregistered import hypothesis_document
 from harness.statistics.block import Block
@@ -115,13 +116,19 @@ def test_baselines_and_excluded_families_are_no_evidence(
     assert report.claims[0].counts.compressors == sum(claimed.sizes[1:])
 
 
-def test_a_changed_registration_is_exploratory_and_an_unchanged_one_is_not(claimed):
+def test_a_changed_registration_is_exploratory_and_an_unchanged_one_is_not(
+    claimed, make_registration
+):
     records = claimed.records_of(claimed.block_of(0.5))
     assert claimed.report_on(records).status == "preregistered"
-    changed = Registered(hash=claimed.registration(alpha=0.01).hash, n_records_before=0)
-    report = claimed.report_on(records, changed)
+    changes = ("hypothesis, alpha: 0.05 -> 0.01",)
+    standing = Standing(registered=make_registration(), changes=changes)
+    report = claimed.report_on(records, standing)
     assert report.status == "exploratory"
-    assert "changed after records existed" in hypothesis_document(report, "text")
+    for output_format in ("text", "markdown", "json"):
+        text = hypothesis_document(report, output_format)
+        assert "changed after registration: hypothesis, alpha: 0.05 -> 0.01" in text
+        assert standing.registered.words in text
 
 
 def test_p_of_two_claims_is_doubled_for_the_smaller_and_secondary_claims_are_apart(
@@ -182,4 +189,4 @@ def test_a_claim_without_records_has_undefined_statistics_and_a_known_layout(cla
 def test_a_suite_without_a_hypothesis_is_one_clear_line():
     manifest = Manifest(name="mine", title="", datasets=["a"])
     with pytest.raises(SuiteError, match=r"^the suite mine preregisters no"):
-        hypothesis_report([], manifest, lambda _: {})
+        hypothesis_report([], manifest, lambda _: {}, Standing())

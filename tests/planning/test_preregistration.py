@@ -1,7 +1,4 @@
-"""Preregistrations: their hash, their claims, the spelling of their specs."""
-
-import hashlib
-import json
+"""Preregistrations: their claims, the spelling of their specs."""
 
 import pytest
 from pydantic import ValidationError
@@ -13,26 +10,6 @@ CLAIMS = [Claim(name="G", task="class_adapt"), Claim(name="R", task="layer_probe
 
 def registration(**changes):
     return Registration(**({"claims": CLAIMS, "datasets": ["a", "b"]} | changes))
-
-
-def test_the_hash_is_that_of_the_sorted_compact_json():
-    values = registration().model_dump()
-    text = json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
-    assert registration().hash == hashlib.sha256(text).hexdigest()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"alpha": 0.01},
-        {"datasets": ["a"]},
-        {"families": ["f"]},
-        {"draws": 2},
-        {"claims": CLAIMS[:1]},
-    ],
-)
-def test_any_change_changes_the_hash(change):
-    assert registration(**change).hash != registration().hash
 
 
 def test_claims_of_one_name_need_labels():

@@ -149,15 +149,16 @@ class Report:
     """Test of a run.
 
     Attributes:
-        hash: of the preregistration as the suite writes it.
-        status: "preregistered" or "exploratory"; `why` says why the latter.
+        hash: of the registered design; "" where there is none.
+        status: "preregistered" or "exploratory".
+        registration: hash and date in words, and why the test is exploratory.
         official: whether no record is of a run with --limit or --seed.
         curve: of the preregistered interventions; None where there are none.
     """
 
     hash: str
     status: str
-    why: str
+    registration: tuple[str, ...]
     official: bool
     n_draws: int
     claims: tuple[ClaimResult, ...]

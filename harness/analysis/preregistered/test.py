@@ -24,6 +24,7 @@ from harness.analysis.preregistered.sentences import sentence
 from harness.errors import SuiteError
 from harness.planning.manifest import Manifest
 from harness.planning.preregistration import Claim, Registration
+from harness.planning.registered_design import Standing
 from harness.records.record import Record
 from harness.statistics.block import (
     MIN_COMPRESSORS,
@@ -41,7 +42,7 @@ from harness.statistics.verdict import Estimate, Findings, verdict
 
 
 def hypothesis_report(
-    records: Sequence[Record], manifest: Manifest, arrays: Arrays
+    records: Sequence[Record], manifest: Manifest, arrays: Arrays, standing: Standing
 ) -> Report:
     """Return the test of the preregistered claims on a run's records.
 
@@ -49,19 +50,20 @@ def hypothesis_report(
         records: of the run.
         manifest: of the records' folder; its preregistration has specs as records do.
         arrays: gives the per-sample arrays beside a record, such as `Store.read_arrays`.
+        standing: relation of the records to the registration of their run.
 
     Raises:
         SuiteError: the suite preregisters nothing.
     """
-    registration, why = manifest.registration, manifest.why_exploratory
+    registration = manifest.registration
     if registration is None:
         raise SuiteError(f"the suite {manifest.name} preregisters no [hypothesis]")
     results = [_tested(records, registration, c, arrays) for c in registration.claims]
     adjusted = _adjusted(results)
     return Report(
-        hash=manifest.registration_hash,
-        status="exploratory" if why else "preregistered",
-        why=why,
+        hash=standing.registered.hash if standing.registered else "",
+        status="exploratory" if standing.reasons else "preregistered",
+        registration=standing.sentences,
         official=all(record.job.official for record in records),
         n_draws=registration.draws,
         claims=tuple(
