@@ -96,7 +96,7 @@ def register(
     output: Annotated[Path | None, typer.Option(help="the folder of its run")] = None,
     plugins_dir: PluginsDir = None,
 ) -> None:
-    """Write down everything that decides a suite's results, before it is run."""
+    """Register a suite before it runs, with all that decides."""
     from harness.commands.register import register as register_suite
 
     for line in register_suite(suite, output or _run_folder(suite), plugins_dir):

@@ -23,6 +23,8 @@ from harness.tasks.catalog import BASELINE_VERSION, FIT_VERSION, TASKS
 Document = Mapping[str, Any]
 CARD_FIELDS = ("shape", "levels", "separator", "pooling", "duplicates")
 """Fields of a card that decide results beside the content of the data set."""
+N_NAMED = 4
+"""Names in a table that a list of changes gives a line each."""
 SHA256_LENGTH = 64
 N_SHOWN = 12
 """Hexadecimal digits of a hash in a list of changes."""
@@ -48,6 +50,7 @@ def design_of(suite: Suite, planned: Plan) -> dict[str, Any]:
             "fit": FIT_VERSION,
             "baseline": BASELINE_VERSION,
         },
+        "configurations": _configurations(suite),
         "compressors": _compressors(cells),
         "plugins": _plugins(jobs) | {job.subject.name: "missing" for job in refused},
         "baselines": sorted(suite.baselines),
@@ -96,18 +99,34 @@ def _omissions(
     tasks_by_dataset: Mapping[str, set[str]],
     tasks_by_cell: Mapping[tuple[str, str], set[str]],
 ) -> Iterator[str]:
-    """Yield the data sets, tasks and single cells that a compressor leaves out."""
+    """Yield the data sets, tasks and single cells that a compressor leaves out.
+
+    Where it leaves out most data sets, those that it takes are named instead.
+    """
     takes = {d: tasks_by_cell.get((spec, d), set()) for d in tasks_by_dataset}
     taken_tasks = set().union(*takes.values())
+    # Drawn configurations run on one data set each, and a list of the others says little.
+    is_rare = 2 * sum(map(bool, takes.values())) < len(takes)
     for dataset, tasks in takes.items():
+        if bool(tasks) == is_rare:
+            yield f"{'' if is_rare else 'not '}on {dataset}"
         if not tasks:
-            yield f"not on {dataset}"
             continue
         for task in (tasks_by_dataset[dataset] - tasks) & taken_tasks:
             yield f"no {task} on {dataset}"
     # Once, where the compressor takes the task nowhere.
     for task in set().union(*tasks_by_dataset.values()) - taken_tasks:
         yield f"no {task}"
+
+
+def _configurations(suite: Suite) -> dict[str, Any]:
+    """Return the rows of random configurations by family, numbered where one repeats."""
+    rows: dict[str, Any] = {}
+    for row in suite.configurations:
+        n_before = sum(name.split(" ")[0] == row.family for name in rows)
+        name = f"{row.family} {n_before + 1}" if n_before else row.family
+        rows[name] = row.model_dump(mode="json", exclude={"family"})
+    return rows
 
 
 def _plugins(jobs: Sequence[Job]) -> dict[str, Any]:
@@ -153,18 +172,31 @@ def _changes(before: Any, after: Any, path: tuple[str, ...]) -> Iterator[str]:
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for name in sorted({*before, *after}):
-            inner = (*path, name)
-            if name not in before:
-                yield f"{', '.join(inner)}: added{_scalar(after[name])}"
-            elif name not in after:
-                yield f"{', '.join(inner)}: removed"
-            else:
-                yield from _changes(before[name], after[name], inner)
+        yield from _names(sorted({*after} - {*before}), "added", after, path)
+        yield from _names(sorted({*before} - {*after}), "removed", before, path)
+        for name in sorted({*before} & {*after}, key=_rank):
+            yield from _changes(before[name], after[name], (*path, name))
     elif isinstance(before, list) and isinstance(after, list):
         yield f"{place}: {_list_change(before, after)}"
     else:
         yield f"{place}: {_words(before)} -> {_words(after)}"
+
+
+def _names(
+    names: Sequence[str], word: str, values: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield a line for each name that came or went, or one for many."""
+    if len(names) > N_NAMED:
+        listed = ", ".join(names[:N_NAMED])
+        yield f"{', '.join(path)}: {len(names)} {word}: {listed}, ..."
+        return
+    for name in names:
+        yield f"{', '.join((*path, name))}: {word}{_scalar(values[name])}"
+
+
+def _rank(name: str) -> tuple[bool, str]:
+    """Return the place of a field: those whose change follows from others come last."""
+    return name in ("compressors", "plugins"), name
 
 
 def _scalar(value: Any) -> str:

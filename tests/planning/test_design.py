@@ -28,6 +28,7 @@ SUITE = {
     ],
     "hypothesis": {"claims": [CLAIM], "datasets": ["digits"]},
 }
+CODECS = ["gzip", "pixel_mlp"]
 DIGITS = {"name": "digits", "train": 100, "test": 50}
 
 
@@ -78,6 +79,12 @@ def with_source(name, source_hash):
         ),
         ({"draws": 3}, ["draws: 1 -> 3"]),
         ({"seed": 4}, ["seed: 0 -> 4"]),
+        (
+            {"compressors": [f"zstd(level={n})" for n in (1, 2, 4, 5, 8, 9)] + CODECS},
+            [
+                f"compressors: 5 added: {', '.join(f'zstd(level={n})' for n in (1, 2, 4, 5))}, ..."
+            ],
+        ),
         ({"baselines": []}, ["baselines: - majority"]),
         (
             {"limits": {"timeout_seconds": 60.0}},
@@ -101,6 +108,28 @@ def test_a_changed_suite_has_another_hash_and_says_what_changed(change, words):
     changed = design(**change)
     assert design_hash(changed) != design_hash(BASE)
     assert list(design_changes(BASE, changed)) == words
+
+
+def test_drawn_configurations_stand_in_the_design_with_their_seed():
+    row = {"family": "byte_gru", "n": 3, "seed": 1}
+    first = design(configurations=[row])
+    drawn = set(first["compressors"]) - set(BASE["compressors"])
+    assert len(drawn) == 6  # three on each of two data sets
+    second = design(configurations=[row | {"seed": 2}])
+    changes = design_changes(first, second)
+    assert changes[0] == "configurations, byte_gru, seed: 1 -> 2"
+    assert changes[1].startswith("compressors: 6 added: byte_gru(")
+    assert changes[2].startswith("compressors: 6 removed: byte_gru(")
+    assert len(changes) == 3
+
+
+def test_a_compressor_of_few_data_sets_names_those_and_one_of_most_the_others():
+    sets = [{"name": name} for name in ("digits", "iid", "xor3")]
+    sets[0]["also"] = ["png"]
+    sets[1]["skip"] = ["gzip"]
+    compressors = design(datasets=sets)["compressors"]
+    assert compressors["png"] == ["on digits"]
+    assert compressors["gzip"] == ["no class_scratch", "not on iid"]
 
 
 def test_a_changed_source_of_a_plugin_is_named_by_both_hashes():
