@@ -133,7 +133,7 @@ def _is_paired(a: Job, b: Job) -> bool:
 
 def _samples_of(job: Job) -> tuple[Any, ...]:
     """Return what two jobs must share to have seen the same test samples."""
-    return job.content_hash, job.n_train, job.n_test, job.seed
+    return job.content_hash, job.caps, job.seed
 
 
 def _tasks(records: Sequence[Record]) -> str:

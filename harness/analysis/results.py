@@ -240,8 +240,7 @@ def _kind(record: Record, current: Record | None) -> str:
         return "outside the cells that the run plans"
     job, now = record.job, current.job
     # Caps first: a capped record may differ in its version as well.
-    caps = (job.n_train, job.n_test, job.seed)
-    if caps != (now.n_train, now.n_test, now.seed):
+    if (job.caps, job.seed) != (now.caps, now.seed):
         return "of other caps or another seed (--limit, --seed)"
     if job.version != now.version:
         return "of another version of their task"

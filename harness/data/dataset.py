@@ -92,17 +92,29 @@ def content_hash(dataset: Dataset) -> str:
 
 
 def subset(
-    dataset: Dataset, *, n_train: int | None, n_test: int | None, seed: int
+    dataset: Dataset,
+    *,
+    n_train: int | None,
+    n_test: int | None,
+    seed: int,
+    min_per_class: int = 1,
 ) -> Dataset:
     """Return at most `n_train` and `n_test` samples, stratified, in seeded order.
 
     The order of the whole splits is shuffled too: it is the class-blind order of
     "train" and "test as one stream".
+
+    Args:
+        dataset: data set with both of its whole splits.
+        n_train, n_test: caps; None takes all.
+        seed: of the subset and its order.
+        min_per_class: test samples that a class keeps at least, as in `stratified`; train
+            stays in proportion, since the priors of classes are read from it.
     """
     # One generator for both splits; other uses of the seed have other second numbers.
     rng = np.random.default_rng([seed, 0])
     train = stratified(dataset.train, n_train, rng)
-    test = stratified(dataset.test, n_test, rng)
+    test = stratified(dataset.test, n_test, rng, min_per_class=min_per_class)
     true_bits, duplicated = dataset.true_bits, dataset.duplicated
     return replace(
         dataset,
@@ -115,12 +127,14 @@ def subset(
 
 
 def stratified(
-    split: Split, n: int | None, rng: np.random.Generator
+    split: Split, n: int | None, rng: np.random.Generator, *, min_per_class: int = 1
 ) -> NDArray[np.int64]:
     """Return indices of at most `n` samples in random order, classes in proportion.
 
-    Shares are rounded by largest remainder, and a class keeps at least one sample while
-    `n` allows.
+    Shares are rounded by largest remainder. A class keeps at least `min_per_class` samples,
+    as far as it has them and an equal share of `n` allows, so that few samples of a rare
+    class do not decide a mean over classes; the largest classes give them up. A class keeps
+    at least one sample while `n` allows.
     """
     shuffled = rng.permutation(len(split.samples))
     if n is None or n >= len(shuffled):
@@ -129,21 +143,28 @@ def stratified(
     if not len(split.labels):
         return shuffled[:n]
     labels = split.labels[shuffled]
-    counts = np.bincount(labels)
+    quota = _quotas(np.bincount(labels), n, min_per_class)
+    # The rank of a sample within its class, in shuffled order.
+    rank = np.zeros(len(labels), np.int64)
+    for label in range(len(quota)):
+        members = np.flatnonzero(labels == label)
+        rank[members] = np.arange(len(members))
+    indices: NDArray[np.int64] = shuffled[rank < quota[labels]]
+    return indices
+
+
+def _quotas(counts: NDArray[np.int64], n: int, min_per_class: int) -> NDArray[np.int64]:
+    """Return how many of n samples each class gives: shape (n_classes,)."""
     exact = n * counts / counts.sum()
     quota = np.floor(exact).astype(np.int64)
     # Largest remainder: the sum of the quotas is n, and none is off by a whole sample.
     by_remainder = np.argsort(quota - exact, kind="stable")
     quota[by_remainder[: n - quota.sum()]] += 1
-    # A class without a sample could never be answered; the largest class gives one up.
-    for empty in np.flatnonzero((quota == 0) & (counts > 0)):
-        if quota.max() > 1:
+    # At most an equal share, so that all classes can have it at once.
+    floor = max(1, min(min_per_class, n // np.count_nonzero(counts)))
+    for label, least in enumerate(np.minimum(floor, counts)):
+        # A class without a sample could never be answered; the largest class gives one up.
+        while quota[label] < least and quota.max() > floor:
             quota[quota.argmax()] -= 1
-            quota[empty] += 1
-    # The rank of a sample within its class, in shuffled order.
-    rank = np.zeros(len(labels), np.int64)
-    for label in range(len(counts)):
-        members = np.flatnonzero(labels == label)
-        rank[members] = np.arange(len(members))
-    indices: NDArray[np.int64] = shuffled[rank < quota[labels]]
-    return indices
+            quota[label] += 1
+    return quota

@@ -19,6 +19,9 @@ from harness.tasks.catalog import BASELINE_VERSION, FIT_VERSION, TASKS
 
 __all__ = ["Plan", "Selection", "plan"]
 
+MIN_PER_CLASS = 10
+"""Test samples of a class under a cap: one of them moves its recall by a tenth at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -89,6 +92,7 @@ class _Cell:
             # The tightest cap holds: the data set's, the task's or the user's.
             n_train=_least(self.row.train, caps.train, limit),
             n_test=_least(self.row.test, caps.test, limit),
+            min_per_class=MIN_PER_CLASS,
             # Consecutive, so that a suite with more draws keeps the jobs it had.
             seed=first + self.draw,
             draw=self.draw,

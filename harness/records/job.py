@@ -59,6 +59,7 @@ class Job:
 
     Attributes:
         n_train, n_test: caps on the splits; None takes all.
+        min_per_class: test samples that a class keeps at least under the cap `n_test`.
         draw: which repetition; its seed is what counts.
         remark: note of the suite on this compressor, for readers.
         fit_key: of the job whose artifact this one reads; "" where it reads none.
@@ -78,6 +79,7 @@ class Job:
     n_train: int | None
     n_test: int | None
     seed: int
+    min_per_class: int = 1
     draw: int = 0
     official: bool = True
     remark: str = ""
@@ -99,13 +101,21 @@ class Job:
             # Libraries write the bytes: another release may write others.
             "versions": dict(subject.versions),
             # By content, not by name: a corrected data set is measured again.
-            "data": [self.content_hash, self.n_train, self.n_test],
+            "data": [self.content_hash, *self.caps],
             "task": [self.task, dict(self.parameters), self.version],
             "seed": self.seed,
         }
         # Sorted and without spaces, so that equal jobs have one text and one key.
         canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def caps(self) -> tuple[int | None, ...]:
+        """Everything but the seed that decides the subset of the data."""
+        caps = self.n_train, self.n_test
+        # Without a cap, every class keeps all: the floor decides nothing.
+        has_floor = self.n_test is not None and self.min_per_class > 1
+        return (*caps, self.min_per_class) if has_floor else caps
 
     @property
     def cell(self) -> str:

@@ -83,7 +83,11 @@ class _Data:
 def _load_data(job: Job) -> _Data:
     def load(name: str) -> Dataset:
         return subset(
-            load_dataset(name), n_train=job.n_train, n_test=job.n_test, seed=job.seed
+            load_dataset(name),
+            n_train=job.n_train,
+            n_test=job.n_test,
+            seed=job.seed,
+            min_per_class=job.min_per_class,
         )
 
     names = [name for name in job.parameters.get("others", ()) if name != job.dataset]

@@ -108,6 +108,7 @@ def test_the_key_knows_what_decides_a_result_and_no_names():
         replace(job, seed=1),
         replace(job, version=99),
         replace(job, n_test=1),
+        replace(job, min_per_class=1),
         replace(job, content_hash="0"),
         replace(job, parameters={"equal_bytes": True}),
         replace(job, subject=replace(subject, source_hash="0")),
@@ -115,6 +116,15 @@ def test_the_key_knows_what_decides_a_result_and_no_names():
         replace(job, subject=replace(subject, versions={"zlib": "0"})),
     ):
         assert changed.key != job.key
+
+
+def test_a_floor_of_classes_decides_nothing_without_a_cap_on_test():
+    job = jobs_of(planned(), name="deflate", task="class_scratch", dataset="iid")[0]
+    whole = replace(job, n_test=None)
+    assert replace(whole, min_per_class=1).key == whole.key
+    # Records from before there was a floor keep their keys.
+    capped = replace(job, n_test=20, min_per_class=1)
+    assert capped.caps == (capped.n_train, 20)
 
 
 def test_a_job_comes_back_from_json():
