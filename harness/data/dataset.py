@@ -106,7 +106,8 @@ def subset(
 
     Args:
         dataset: data set with both of its whole splits.
-        n_train, n_test: caps; None takes all.
+        n_train: cap on train; None takes all.
+        n_test: cap on test; None takes all.
         seed: of the subset and its order.
         min_per_class: test samples that a class keeps at least, as in `stratified`; train
             stays in proportion, since the priors of classes are read from it.

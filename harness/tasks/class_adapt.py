@@ -12,10 +12,10 @@ from harness.tasks.class_code import (
     Parameters,
     class_judgement,
     class_lengths,
-    class_members,
     measured_codes,
     require_route,
 )
+from harness.tasks.class_text import class_texts
 from harness.tasks.column import Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, Task
@@ -29,24 +29,24 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     """
     fitted, dataset, seed = inputs.fitted, inputs.dataset, inputs.seed
     require_route(fitted, dataset)
-    members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
+    texts = class_texts(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
     # Training goes on from the state after fit(train), by a registered number of steps.
     start = with_budget(fitted, parameters.budget)
     return measured_codes(
-        class_lengths(start, dataset, members, seed=seed),
+        class_lengths(start, texts, dataset.test.samples, seed=seed),
         # The reference of the class gain: the state before it saw any class.
         fitted.code_lengths(dataset.test.samples),
     )
 
 
-def judge(evidence: Evidence, _: Parameters) -> Judgement:
+def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     """Return class scores and the class gain of the state fit(train)+fit(class)."""
-    return class_judgement(evidence, state="fit(train)+fit(class)")
+    return class_judgement(evidence, parameters, state="fit(train)+fit(class)")
 
 
 TASK = Task(
     name="class_adapt",
-    version=1,
+    version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

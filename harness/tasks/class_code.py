@@ -10,19 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.contract.compressor import Bits, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import PLAIN, Score, Variant
 from harness.statistics.resampling import ratio_interval
+from harness.tasks.class_text import ClassText, bytes_spread, class_texts
 from harness.tasks.classify import Origin, class_scores, require_labels, tied_credit
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, check_budget
 from harness.units import BITS_PER_BYTE, bits_per_byte
 
-EQUAL_BYTES = 32 * 1024
 LENGTHS, POOLED = "code_length_bits", "pooled_bits"
 
 
@@ -30,7 +29,7 @@ LENGTHS, POOLED = "code_length_bits", "pooled_bits"
 class Parameters:
     """Amount of text of a class, and of training of networks on it.
 
-    equal_bytes: give every class the same number of bytes, in whole samples.
+    equal_bytes: give every class the same number of bytes.
     budget: training steps of each fit of a network; None takes those of its spec.
     """
 
@@ -50,55 +49,27 @@ def require_route(compressor: Compressor, dataset: Dataset) -> None:
         )
 
 
-def class_members(
-    dataset: Dataset, *, seed: int, equal_bytes: bool
-) -> list[NDArray[np.int64]]:
-    """Return, per class, indices into train; with equal bytes, as many whole samples as fit.
-
-    The common size is min(32 KiB, bytes of the smallest class). The draw depends on data
-    and seed alone: every compressor gets the same.
-    """
-    labels = dataset.train.labels
-    members = [np.flatnonzero(labels == c) for c in range(len(dataset.classes))]
-    if not equal_bytes:
-        return members
-    rng = np.random.default_rng([seed, 3])
-    # The separator follows each sample in the corpus and counts as text.
-    sizes = np.array([len(s) + len(dataset.separator) for s in dataset.train.samples])
-    # The smallest class sets the size: more text must not pass for a better model.
-    budget = min(EQUAL_BYTES, *(int(sizes[m].sum()) for m in members))
-    shuffled = [rng.permutation(m) for m in members]
-    # Whole samples only: a cut one would teach an end that does not occur.
-    return [m[np.cumsum(sizes[m]) <= budget] for m in shuffled]
-
-
 def class_lengths(
     start: Compressor,
-    dataset: Dataset,
-    members: Sequence[NDArray[np.int64]],
+    texts: Sequence[ClassText],
+    samples: Sequence[bytes],
     *,
     seed: int,
 ) -> Bits:
-    """Return the bits of each test sample given each class: (n_test, n_classes).
+    """Return the bits of each sample given each class: (n, n_classes).
 
     Args:
         start: compressor that is fitted on the text of each class, from its present state.
-        dataset: data set of which the members index the train split.
-        members: per class, indices into train.
+        texts: per class.
+        samples: n byte strings.
         seed: of the fits.
     """
-    samples = dataset.test.samples
-    lengths = np.empty((len(samples), len(members)))  # (n_test, n_classes)
-    for label, indices in enumerate(members):
+    lengths = np.empty((len(samples), len(texts)))  # (n, n_classes)
+    for label, text in enumerate(texts):
         # Every class starts from the same state, which holds no other class's text.
-        fitted = start.fit(corpus_of(dataset, indices), seed=seed)
+        fitted = start.fit(text.pieces, seed=seed)
         lengths[:, label] = fitted.code_lengths(samples)
     return lengths
-
-
-def corpus_of(dataset: Dataset, indices: NDArray[np.int64]) -> list[bytes]:
-    """Return the train samples at these indices, each ended by the separator."""
-    return [dataset.train.samples[i] + dataset.separator for i in indices]
 
 
 def measured_codes(lengths: Bits, pooled: Bits) -> Measured:
@@ -111,7 +82,9 @@ def measured_codes(lengths: Bits, pooled: Bits) -> Measured:
     return Measured(arrays={LENGTHS: lengths, POOLED: pooled})
 
 
-def class_judgement(evidence: Evidence, *, state: str) -> Judgement:
+def class_judgement(
+    evidence: Evidence, parameters: Parameters, *, state: str
+) -> Judgement:
     """Return class scores with and without prior, the class gain, and per-sample arrays.
 
     Models, whose lengths are fractions of bits, are also scored with lengths rounded up
@@ -144,7 +117,8 @@ def class_judgement(evidence: Evidence, *, state: str) -> Judgement:
         "credit": credit,
         "labels": dataset.test.labels,
     }
-    return Judgement(scores=(*scores, gain), arrays=arrays)
+    spread = _class_spread(evidence, parameters, state)
+    return Judgement(scores=(*scores, gain, spread), arrays=arrays)
 
 
 def log_prior_bits(dataset: Dataset) -> Bits:
@@ -185,4 +159,20 @@ def _class_gain(evidence: Evidence, gains: Bits, state: str) -> Score:
         ci_low=low,
         ci_high=high,
         note="bits saved by knowing the true class; given this split",
+    )
+
+
+def _class_spread(evidence: Evidence, parameters: Parameters, state: str) -> Score:
+    """Return how unequal the texts of the classes are in bytes."""
+    texts = class_texts(
+        evidence.dataset, seed=evidence.seed, equal_bytes=parameters.equal_bytes
+    )
+    sizes = [text.n_bytes for text in texts]
+    return Score(
+        metric="class_bytes_spread",
+        value=bytes_spread(texts),
+        unit="fraction",
+        state=state,
+        n=len(texts),
+        note=f"{min(sizes)} to {max(sizes)} bytes of train a class",
     )

@@ -5,18 +5,15 @@ docs/method.md, class_scratch.
 
 from __future__ import annotations
 
-import numpy as np
-
 from harness.contract.training import with_budget
 from harness.tasks.class_code import (
     Parameters,
     class_judgement,
     class_lengths,
-    class_members,
-    corpus_of,
     measured_codes,
     require_route,
 )
+from harness.tasks.class_text import class_texts, pooled_text
 from harness.tasks.column import LABEL_READERS, Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, Task
@@ -33,24 +30,23 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     dataset, seed = inputs.dataset, inputs.seed
     compressor = with_budget(inputs.unfitted, parameters.budget)
     require_route(compressor, dataset)
-    members = class_members(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
+    texts = class_texts(dataset, seed=seed, equal_bytes=parameters.equal_bytes)
     # The same samples without their classes: the gain is due to the labels alone.
-    everything = corpus_of(dataset, np.sort(np.concatenate(members)))
-    pooled = compressor.fit(everything, seed=seed)
+    pooled = compressor.fit(pooled_text(texts), seed=seed)
     return measured_codes(
-        class_lengths(compressor, dataset, members, seed=seed),
+        class_lengths(compressor, texts, dataset.test.samples, seed=seed),
         pooled.code_lengths(dataset.test.samples),
     )
 
 
-def judge(evidence: Evidence, _: Parameters) -> Judgement:
+def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     """Return class scores and the class gain of the state fit(class)."""
-    return class_judgement(evidence, state="fit(class)")
+    return class_judgement(evidence, parameters, state="fit(class)")
 
 
 TASK = Task(
     name="class_scratch",
-    version=2,
+    version=3,
     measure=measure,
     judge=judge,
     parameters=Parameters,
@@ -69,6 +65,14 @@ TASK = Task(
             metric="accuracy",
             meaning="plain accuracy of the same answers",
             baselines=LABEL_READERS,
+        ),
+        Column(
+            header="class bytes spread",
+            metric="class_bytes_spread",
+            meaning="largest less smallest number of bytes of a class that was read, as a "
+            "share of the largest",
+            with_interval=False,
+            higher_is_better=False,
         ),
     ),
 )

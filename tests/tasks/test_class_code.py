@@ -13,13 +13,12 @@ from harness.data.dataset import Dataset, Split
 from harness.records.job import subject_of
 from harness.tasks import class_adapt, class_scratch
 from harness.tasks.class_code import (
-    EQUAL_BYTES,
     Parameters,
     class_judgement,
-    class_members,
     measured_codes,
     rounded_up,
 )
+from harness.tasks.class_text import EQUAL_BYTES, class_texts, pooled_text
 from harness.tasks.evaluate import evaluate
 from harness.tasks.task import Evidence, Inputs
 
@@ -171,7 +170,7 @@ def test_what_a_model_knows_below_a_byte_is_lost_by_rounding_up():
         seed=0,
         arrays=measured_codes(lengths, lengths[:, 0]).arrays,
     )
-    found = values(class_judgement(evidence, state="fit(class)"))
+    found = values(class_judgement(evidence, Parameters(), state="fit(class)"))
     assert found["accuracy"] == 1
     assert found["accuracy_byte_rounded"] == (DATA.test.labels == 0).mean()
 
@@ -186,17 +185,68 @@ def test_rounding_up_leaves_whole_bytes_alone_in_spite_of_float_errors():
     ]
 
 
-def test_equal_bytes_are_whole_samples_up_to_the_smallest_class():
-    members = class_members(DATA, seed=3, equal_bytes=True)
-    sizes = [sum(len(DATA.train.samples[i]) + 1 for i in m) for m in members]
+def sizes_of(dataset: Dataset, seed: int = 3) -> list[int]:
+    texts = class_texts(dataset, seed=seed, equal_bytes=True)
+    return [len(b"".join(text.pieces)) for text in texts]
+
+
+def test_equal_bytes_of_text_are_equal_to_the_byte():
     labels = DATA.train.labels
     smallest = min(len(text_of(np.flatnonzero(labels == c))) for c in range(3))
-    longest = max(map(len, DATA.train.samples)) + 1
-    assert all(smallest - longest < size <= smallest for size in sizes)
-    assert all((labels[m] == c).all() for c, m in enumerate(members))
+    assert sizes_of(DATA) == [smallest] * 3
     big = replace(DATA.train, samples=tuple(s * 999 for s in DATA.train.samples))
-    capped = class_members(replace(DATA, train=big), seed=3, equal_bytes=True)
-    assert all(sum(len(big.samples[i]) + 1 for i in m) <= EQUAL_BYTES for m in capped)
+    assert sizes_of(replace(DATA, train=big)) == [EQUAL_BYTES] * 3
+
+
+def test_only_the_head_of_the_first_sample_of_a_class_is_missing():
+    for label, text in enumerate(class_texts(DATA, seed=3, equal_bytes=True)):
+        whole = [DATA.train.samples[i] + b"\n" for i in text.indices]
+        assert (DATA.train.labels[text.indices] == label).all()
+        assert len(set(text.indices.tolist())) == len(text.indices)
+        assert list(text.pieces[1:]) == whole[1:]
+        assert text.pieces[0]
+        assert whole[0].endswith(text.pieces[0])
+
+
+def test_a_sample_longer_than_the_common_size_gives_its_end():
+    samples = (b"x" * 50 + b"end", b"ab", b"y" * 99, b"cd")
+    split = Split(samples=samples, labels=np.array([0, 1, 0, 1]))
+    long = replace(DATA, classes=("a", "b"), train=split)
+    first, second = class_texts(long, seed=0, equal_bytes=True)
+    assert sorted(second.pieces) == [b"ab\n", b"cd\n"]
+    assert first.pieces in ((b"xxend\n"[-6:],), (b"yyyyy\n",))
+
+
+def test_images_stay_whole_and_are_equal_by_their_shape():
+    labels = np.repeat([0, 1, 2], [5, 9, 20])
+    split = Split(samples=tuple(bytes([i]) * 64 for i in range(34)), labels=labels)
+    images = replace(DATA, kind="image", shape=(8, 8), separator=b"", train=split)
+    texts = class_texts(images, seed=0, equal_bytes=True)
+    assert [len(text.pieces) for text in texts] == [5, 5, 5]
+    assert all(len(piece) == 64 for text in texts for piece in text.pieces)
+
+
+def test_images_of_many_sizes_waste_less_than_the_shortest_that_is_left():
+    draw = np.random.default_rng(2)
+    samples = tuple(bytes(n) for n in draw.integers(1, 400, 120).tolist())
+    split = Split(samples=samples, labels=np.arange(120) % 3)
+    images = replace(DATA, kind="image", separator=b"", train=split)
+    sizes = sizes_of(images)
+    whole = [sum(map(len, samples[c::3])) for c in range(3)]
+    assert max(sizes) == min(whole)
+    for c, text in enumerate(class_texts(images, seed=3, equal_bytes=True)):
+        remainder = set(range(c, 120, 3)) - set(text.indices.tolist())
+        assert all(sizes[c] + len(samples[i]) > min(whole) for i in remainder)
+
+
+@pytest.mark.parametrize("task", [class_scratch, class_adapt])
+@pytest.mark.parametrize("equal_bytes", [False, True])
+def test_the_spread_of_bytes_over_classes_is_a_score(task, equal_bytes):
+    outcome = evaluate(task.TASK, inputs(Spy()), Parameters(equal_bytes=equal_bytes))
+    labels = DATA.train.labels
+    sizes = [len(text_of(np.flatnonzero(labels == c))) for c in range(3)]
+    wanted = 0 if equal_bytes else (max(sizes) - min(sizes)) / max(sizes)
+    assert values(outcome)["class_bytes_spread"] == pytest.approx(wanted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,12 +272,15 @@ class Spy(Compressor):
 
 @pytest.mark.parametrize("task", [class_scratch, class_adapt])
 def test_every_compressor_gets_the_same_seeded_draw_of_equal_bytes(task):
-    drawn = class_members(DATA, seed=0, equal_bytes=True)
+    drawn = class_texts(DATA, seed=0, equal_bytes=True)
     found = evaluate(task.TASK, inputs(Spy()), Parameters(equal_bytes=True))
-    expected = [float(zlib.crc32(text_of(m))) for m in drawn]
+    expected = [float(zlib.crc32(b"".join(text.pieces))) for text in drawn]
     assert found.arrays["code_length_bits"][0].tolist() == expected
     if task is class_scratch:  # pooled: the same samples, in train's order
-        every = text_of(np.sort(np.concatenate(drawn)))
+        indices = np.concatenate([text.indices for text in drawn])
+        pieces = [piece for text in drawn for piece in text.pieces]
+        every = b"".join(pieces[i] for i in np.argsort(indices))
+        assert pooled_text(drawn) == [pieces[i] for i in np.argsort(indices)]
         assert found.arrays["pooled_bits"][0] == float(zlib.crc32(every))
 
 
