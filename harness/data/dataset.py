@@ -157,13 +157,14 @@ def stratified(
 def _quotas(counts: NDArray[np.int64], n: int, min_per_class: int) -> NDArray[np.int64]:
     """Return how many of n samples each class gives: shape (n_classes,)."""
     exact = n * counts / counts.sum()
-    quota = np.floor(exact).astype(np.int64)
+    quota: NDArray[np.int64] = np.floor(exact).astype(np.int64)
     # Largest remainder: the sum of the quotas is n, and none is off by a whole sample.
     by_remainder = np.argsort(quota - exact, kind="stable")
     quota[by_remainder[: n - quota.sum()]] += 1
     # At most an equal share, so that all classes can have it at once.
-    floor = max(1, min(min_per_class, n // np.count_nonzero(counts)))
-    for label, least in enumerate(np.minimum(floor, counts)):
+    floor = max(1, min(min_per_class, n // int(np.count_nonzero(counts))))
+    for label, count in enumerate(counts):
+        least = min(floor, count)
         # A class without a sample could never be answered; the largest class gives one up.
         while quota[label] < least and quota.max() > floor:
             quota[quota.argmax()] -= 1

@@ -11,11 +11,12 @@ from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import Score
 from harness.tasks.classify import Origin, class_scores, require_labels
-from harness.tasks.landmark_probe import (
-    Landmarks,
+from harness.tasks.landmarks import (
     Parameters,
-    draw_landmarks,
-    shard_samples,
+    context_samples,
+    draw_candidates,
+    neighbourhoods,
+    probe_rows,
 )
 from harness.tasks.outcome import Judgement
 from harness.tasks.probing.scores import Features, probe_scores
@@ -43,8 +44,8 @@ def run(method: str, dataset: Dataset, *, seed: int) -> Judgement:
       words) and a linear SVM.
     - raw_logreg: the bytes of images and series of one size, through the probe.
     - log_length: the logarithm of the length of a sample, through the probe.
-    - ngram_landmarks: distances of byte 3-grams to the shards of `landmark_probe`, through
-      the probe.
+    - ngram_landmarks: `landmark_probe` with distances of byte 3-grams in place of code
+      lengths, for the neighbourhoods as for the features.
     - true_source: -log2 p_true of this draw, where a generator knows it.
 
     Raises:
@@ -181,17 +182,26 @@ def _log_lengths(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def _ngram_landmarks(dataset: Dataset, seed: int) -> Judgement:
-    # The default shards of landmark_probe, so that only the distance differs.
-    landmarks = draw_landmarks(dataset, Parameters(), seed=seed)
-    train = ngram_distances(dataset, landmarks, landmarks.outside.samples)
-    test = ngram_distances(dataset, landmarks, dataset.test.samples)
-    return _probed(dataset, train, test, landmarks.outside.labels, seed=seed)
+    # The defaults of landmark_probe, so that only the distance differs.
+    parameters = Parameters()
+    rows = draw_candidates(dataset, parameters, seed=seed)
+    candidates = dataset.train.take(rows).samples
+    landmarks = candidates[: parameters.n_contexts]
+    near = neighbourhoods(ngram_distances(candidates, landmarks), parameters.neighbours)
+    members = context_samples(dataset, tuple(rows[group] for group in near))
+    contexts = tuple(b"".join(context) for context in members)
+    outside = dataset.train.take(probe_rows(dataset, parameters, seed=seed))
+    train, test = (
+        ngram_distances(samples, contexts)
+        for samples in (outside.samples, dataset.test.samples)
+    )
+    return _probed(dataset, train, test, outside.labels, seed=seed)
 
 
 def ngram_distances(
-    dataset: Dataset, landmarks: Landmarks, samples: tuple[bytes, ...]
+    samples: tuple[bytes, ...], contexts: tuple[bytes, ...]
 ) -> NDArray[np.float64]:
-    """Return 1 - cosine of byte 3-gram counts of samples and shards, less the row's mean.
+    """Return 1 - cosine of byte 3-gram counts of samples and contexts, less the row's mean.
 
     Damashek 1995, "Gauging similarity with n-grams: language-independent categorization of
     text", Science 267. A sample without a 3-gram is at distance 1 from all.
@@ -199,8 +209,7 @@ def ngram_distances(
     Returns:
         Shape (n, m), no unit.
     """
-    shards = tuple(b"".join(shard) for shard in shard_samples(dataset, landmarks))
-    counts = gram_counts(samples, (GRAM_BYTES,)), gram_counts(shards, (GRAM_BYTES,))
+    counts = gram_counts(samples, (GRAM_BYTES,)), gram_counts(contexts, (GRAM_BYTES,))
     products = (counts[0] @ counts[1].T).toarray()  # (n, m)
     norms = [np.sqrt(table.multiply(table).sum(axis=1)) for table in counts]
     # Counts are whole numbers: a norm is 0 or at least 1, and 0 must not divide.

@@ -11,9 +11,9 @@ from harness.contract.training import with_budget
 from harness.tasks.class_code import (
     Parameters,
     class_judgement,
-    class_lengths,
     measured_codes,
     require_route,
+    text_lengths,
 )
 from harness.tasks.class_text import class_texts
 from harness.tasks.column import Column
@@ -33,7 +33,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     # Training goes on from the state after fit(train), by a registered number of steps.
     start = with_budget(fitted, parameters.budget)
     return measured_codes(
-        class_lengths(start, texts, dataset.test.samples, seed=seed),
+        text_lengths(start, texts, dataset.test.samples, seed=seed),
         # The reference of the class gain: the state before it saw any class.
         fitted.code_lengths(dataset.test.samples),
     )

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contract.compressor import Bits, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import PLAIN, Score, Variant
 from harness.statistics.resampling import ratio_interval
-from harness.tasks.class_text import ClassText, bytes_spread, class_texts
+from harness.tasks.class_text import ClassText, bytes_spread, class_texts, text_of
 from harness.tasks.classify import Origin, class_scores, require_labels, tied_credit
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.task import Evidence, check_budget
@@ -51,19 +52,31 @@ def require_route(compressor: Compressor, dataset: Dataset) -> None:
 
 def class_lengths(
     start: Compressor,
+    dataset: Dataset,
+    members: Sequence[NDArray[np.int64]],
+    *,
+    seed: int,
+) -> Bits:
+    """Return the bits of each test sample given each class: (n_test, n_classes).
+
+    Args:
+        start: compressor that is fitted on the text of each class, from its present state.
+        dataset: data set of which the members index the train split.
+        members: per class, indices into train.
+        seed: of the fits.
+    """
+    texts = [text_of(dataset, rows) for rows in members]
+    return text_lengths(start, texts, dataset.test.samples, seed=seed)
+
+
+def text_lengths(
+    start: Compressor,
     texts: Sequence[ClassText],
     samples: Sequence[bytes],
     *,
     seed: int,
 ) -> Bits:
-    """Return the bits of each sample given each class: (n, n_classes).
-
-    Args:
-        start: compressor that is fitted on the text of each class, from its present state.
-        texts: per class.
-        samples: n byte strings.
-        seed: of the fits.
-    """
+    """Return the bits of each sample given the text of each class: (n, n_classes)."""
     lengths = np.empty((len(samples), len(texts)))  # (n, n_classes)
     for label, text in enumerate(texts):
         # Every class starts from the same state, which holds no other class's text.

@@ -9,9 +9,9 @@ from harness.contract.training import with_budget
 from harness.tasks.class_code import (
     Parameters,
     class_judgement,
-    class_lengths,
     measured_codes,
     require_route,
+    text_lengths,
 )
 from harness.tasks.class_text import class_texts, pooled_text
 from harness.tasks.column import LABEL_READERS, Column
@@ -34,7 +34,7 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
     # The same samples without their classes: the gain is due to the labels alone.
     pooled = compressor.fit(pooled_text(texts), seed=seed)
     return measured_codes(
-        class_lengths(compressor, texts, dataset.test.samples, seed=seed),
+        text_lengths(compressor, texts, dataset.test.samples, seed=seed),
         pooled.code_lengths(dataset.test.samples),
     )
 

@@ -46,14 +46,21 @@ def class_texts(dataset: Dataset, *, seed: int, equal_bytes: bool) -> list[Class
     """
     labels = dataset.train.labels
     members = [np.flatnonzero(labels == c) for c in range(len(dataset.classes))]
-    texts = [_text_of(dataset, rows) for rows in members]
+    texts = [text_of(dataset, rows) for rows in members]
     if not equal_bytes:
         return texts
     rng = np.random.default_rng([seed, 3])
     # The smallest class sets the size: more text must not pass for a better model.
     size = min(EQUAL_BYTES, *(text.n_bytes for text in texts))
     take = _cut if can_be_cut(dataset) else _filled
-    return [take(_text_of(dataset, rng.permutation(rows)), size) for rows in members]
+    return [take(text_of(dataset, rng.permutation(rows)), size) for rows in members]
+
+
+def text_of(dataset: Dataset, rows: NDArray[np.int64]) -> ClassText:
+    """Return these train samples, whole and in this order, as the text of a class."""
+    # The separator follows each sample in the corpus and counts as text.
+    pieces = tuple(dataset.train.samples[i] + dataset.separator for i in rows)
+    return ClassText(indices=rows, pieces=pieces)
 
 
 def can_be_cut(dataset: Dataset) -> bool:
@@ -73,12 +80,6 @@ def bytes_spread(texts: Sequence[ClassText]) -> float:
     sizes = [text.n_bytes for text in texts]
     # Classes without any text are all equal.
     return (max(sizes) - min(sizes)) / max(*sizes, 1)
-
-
-def _text_of(dataset: Dataset, rows: NDArray[np.int64]) -> ClassText:
-    # The separator follows each sample in the corpus and counts as text.
-    pieces = tuple(dataset.train.samples[i] + dataset.separator for i in rows)
-    return ClassText(indices=rows, pieces=pieces)
 
 
 def _cut(text: ClassText, size: int) -> ClassText:

@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from harness.data.dataset import Dataset, Split
 from harness.errors import NotApplicableError
 from harness.tasks import baseline
-from harness.tasks.landmark_probe import Parameters, draw_landmarks, shard_samples
+from harness.tasks.landmarks import Parameters, draw_candidates
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +110,9 @@ def test_gram_counts_are_those_of_a_slow_loop():
 
 
 def test_ngram_distances_are_one_minus_the_cosine_by_a_slow_loop(texts):
-    landmarks = draw_landmarks(texts, Parameters(), seed=1)
-    shards = [b"".join(shard) for shard in shard_samples(texts, landmarks)]
-    got = baseline.ngram_distances(texts, landmarks, texts.test.samples[:5])
+    rows = draw_candidates(texts, Parameters(), seed=1)[:6]
+    contexts = texts.train.take(rows).samples
+    got = baseline.ngram_distances(texts.test.samples[:5], contexts)
 
     def grams(text):
         return Counter(text[i : i + 3] for i in range(len(text) - 2))
@@ -122,8 +122,8 @@ def test_ngram_distances_are_one_minus_the_cosine_by_a_slow_loop(texts):
 
     for row, sample in zip(got, texts.test.samples[:5], strict=True):
         own, distances = grams(sample), []
-        for shard in shards:
-            other = grams(shard)
+        for context in contexts:
+            other = grams(context)
             product = sum(n * other[gram] for gram, n in own.items())
             distances.append(1 - product / norm(own) / norm(other))
         wanted = np.array(distances) - np.mean(distances)
