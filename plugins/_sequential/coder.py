@@ -74,7 +74,9 @@ def decode_part(registers: Ints, code: Bytes, start: int, stop: int) -> None:
 def finish(registers: Ints, code: Bytes) -> int:
     """Write the roundest number of the interval; return the length of the code.
 
-    Zeros at the end are not part of it: a decoder reads zeros past the end.
+    Zeros at its end are not written, since a decoder reads zeros past the end. Bytes settled
+    before stay even if they are zeros: a code must not tell more by its length than by its
+    bytes.
     """
     for n_bytes in range(N_BYTES + 1):
         unit = TOP >> (8 * n_bytes)
@@ -84,12 +86,9 @@ def finish(registers: Ints, code: Bytes) -> int:
     registers[LOW] = value
     _carry(registers, code)
     n = registers[POSITION]
-    for i in range(N_BYTES):
+    for i in range(n_bytes):
         code[n + i] = (registers[LOW] >> (8 * (N_BYTES - 1 - i))) & 0xFF
-    n += N_BYTES
-    while n and code[n - 1] == 0:
-        n -= 1
-    return int(n)
+    return int(n + n_bytes)
 
 
 @compiled

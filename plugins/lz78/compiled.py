@@ -53,30 +53,32 @@ class Model(NamedTuple):
 @compiled
 def learn(m: Model, data: Bytes) -> None:
     """See bytes that the decoder has."""
-    for symbol in data:
+    for byte in data:
+        symbol = int(np.int64(byte))
         node = m.places[NODE]
-        before, child = EMPTY, np.int64(m.nodes[node, FIRST])
+        before, child = EMPTY, _cell(m, node, FIRST)
         while child != EMPTY and m.nodes[child, SYMBOL] != symbol:
-            before, child = child, np.int64(m.nodes[child, NEXT])
+            before, child = child, _cell(m, child, NEXT)
         _advance(m, before, child, symbol)
 
 
 @compiled
 def encode(m: Model, registers: Ints, data: Bytes, code: Bytes) -> None:
     """Code bytes, and see them."""
-    for symbol in data:
+    for byte in data:
+        symbol = int(np.int64(byte))
         node, bold = m.places[NODE], m.places[INVERSE_GAMMA]
-        before, child = EMPTY, np.int64(m.nodes[node, FIRST])
+        before, child = EMPTY, _cell(m, node, FIRST)
         start, n_below = 0, 0
         while child != EMPTY and m.nodes[child, SYMBOL] != symbol:
-            start += bold * m.nodes[child, ENTERED] + 1
+            start += bold * _cell(m, child, ENTERED) + 1
             n_below += 1 if m.nodes[child, SYMBOL] < symbol else 0
-            before, child = child, np.int64(m.nodes[child, NEXT])
+            before, child = child, _cell(m, child, NEXT)
         if child == EMPTY:
             # Symbols that have children lie before, and are not in this part.
-            start, size = start + np.int64(symbol) - n_below, np.int64(1)
+            start, size = start + symbol - n_below, 1
         else:
-            size = bold * m.nodes[child, ENTERED] + 1
+            size = bold * _cell(m, child, ENTERED) + 1
         unit = _unit(m, registers)
         encode_part(registers, code, unit * start, unit * (start + size))
         _advance(m, before, child, symbol)
@@ -90,21 +92,28 @@ def decode(m: Model, registers: Ints, code: Bytes, data: Bytes) -> None:
         unit = _unit(m, registers)
         # A damaged code may point behind the last symbol.
         target = min(
-            registers[LOW] // unit, bold * m.nodes[node, TOTAL] + N_SYMBOLS - 1
+            registers[LOW] // unit, bold * _cell(m, node, TOTAL) + N_SYMBOLS - 1
         )
-        before, child, start = EMPTY, np.int64(m.nodes[node, FIRST]), np.int64(0)
-        while child != EMPTY and start + bold * m.nodes[child, ENTERED] + 1 <= target:
-            start += bold * m.nodes[child, ENTERED] + 1
-            before, child = child, np.int64(m.nodes[child, NEXT])
+        before, child, start = EMPTY, _cell(m, node, FIRST), 0
+        while child != EMPTY and start + bold * _cell(m, child, ENTERED) + 1 <= target:
+            start += bold * _cell(m, child, ENTERED) + 1
+            before, child = child, _cell(m, child, NEXT)
         if child == EMPTY:
-            symbol, size = _absent_symbol(m, target - start), np.int64(1)
+            symbol, size = _absent_symbol(m, target - start), 1
             start = target
         else:
-            symbol = np.int64(m.nodes[child, SYMBOL])
-            size = bold * m.nodes[child, ENTERED] + 1
+            symbol = _cell(m, child, SYMBOL)
+            size = bold * _cell(m, child, ENTERED) + 1
         decode_part(registers, code, unit * start, unit * (start + size))
         data[i] = symbol
         _advance(m, before, child, symbol)
+
+
+@compiled
+def _cell(m: Model, node: int, column: int) -> int:
+    """Return a cell of the tree as an integer of 64 bits."""
+    # Products of integers of 32 bits with gamma could overflow.
+    return int(np.int64(m.nodes[node, column]))
 
 
 @compiled

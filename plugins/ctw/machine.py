@@ -1,0 +1,84 @@
+"""Context trees in memory, and their undo."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .._sequential.coder import Bytes
+from .._sequential.machine import N_LEVELS, Machine, source_of
+from .compiled import (
+    LINE_BYTES,
+    LINES_PER_BYTE,
+    N_PLACES,
+    N_SAVED,
+    TABLE_BITS,
+    Model,
+    decode,
+    encode,
+    learn,
+    open_level,
+    rewind,
+)
+
+
+class CtwMachine(Machine):
+    """Context trees that have seen a prefix."""
+
+    # A bit costs at most 18 bits: no probability is below 63 / 2**24.
+    most_bytes = 19
+
+    def __init__(self, prefix: bytes, depth: int, table_bits: int) -> None:
+        places = np.zeros(N_PLACES, np.int64)
+        places[TABLE_BITS] = table_bits
+        memory = _aligned(1 << table_bits)
+        self.model = Model(
+            source=source_of(Path(__file__).parent),
+            checks=memory.view(np.int32),
+            counts=memory.view(np.uint16),
+            quads=memory.view(np.int64),
+            journal=np.empty((64, 1 + LINE_BYTES // 8), np.int64),
+            places=places,
+            marks=np.zeros((N_LEVELS, N_PLACES), np.int64),
+            recent=np.zeros(depth, np.uint8),
+            saved_recent=np.zeros((N_LEVELS, depth), np.uint8),
+            hashes=np.zeros(depth + 1, np.int64),
+            lines=np.zeros(depth + 1, np.int64),
+            estimates=np.zeros(depth + 1, np.int64),
+            children=np.zeros(depth + 1, np.int64),
+        )
+        super().__init__(prefix)
+
+    def reserve(self, n: int) -> None:
+        journal = self.model.journal
+        per_byte = LINES_PER_BYTE * len(self.model.lines)
+        n_lines = len(self.model.quads) // (LINE_BYTES // 8)
+        # Each level notes a line once, however often it changes.
+        n_rows = int(self.model.places[N_SAVED]) + min(n * per_byte, n_lines) * N_LEVELS
+        if n_rows > len(journal):
+            larger = np.empty(
+                (max(n_rows, 2 * len(journal)), journal.shape[1]), np.int64
+            )
+            larger[: self.model.places[N_SAVED]] = journal[: self.model.places[N_SAVED]]
+            self.model = self.model._replace(journal=larger)
+
+    def learn(self, data: Bytes) -> None:
+        learn(self.model, data)
+
+    def write(self, data: Bytes, code: Bytes) -> None:
+        encode(self.model, self.registers, data, code)
+
+    def read(self, code: Bytes, data: Bytes) -> None:
+        decode(self.model, self.registers, code, data)
+
+    def open_level(self, level: int) -> None:
+        open_level(self.model, level)
+
+    def rewind(self, level: int) -> None:
+        rewind(self.model, level)
+
+
+def _aligned(n_bytes: int) -> Bytes:
+    """Return zeros that start on a cache line."""
+    raw = np.zeros(n_bytes + LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % LINE_BYTES
+    return raw[start : start + n_bytes]
