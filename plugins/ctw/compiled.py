@@ -208,10 +208,10 @@ def _learn_bit(m: Model, bit: int) -> None:
         if not bit:
             estimate, child = ONE - estimate, ONE - child
         weight = m.checks[2 * node + 1] + HALF
-        own = weight * estimate
-        both = (own + (WHOLE - weight) * child) >> ESTIMATE_BITS
+        share = weight * estimate
+        both = (share + (WHOLE - weight) * child) >> ESTIMATE_BITS
         # Bayes: the share of the node's own estimate in what came.
-        weight = _quotient(own << (WEIGHT_BITS - ESTIMATE_BITS), both)
+        weight = _quotient(share << (WEIGHT_BITS - ESTIMATE_BITS), both)
         m.checks[2 * node + 1] = max(EDGE, min(WHOLE - EDGE, weight)) - HALF
         _count(m, 4 * node + (1 if bit else 0), 4 * node)
     m.places[NODE] = 2 * m.places[NODE] + bit
