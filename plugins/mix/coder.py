@@ -11,7 +11,6 @@ from .layout import (
     HIGH,
     LOW,
     N_IN,
-    N_KEPT,
     N_OUT,
     NODE,
     Bytes,
@@ -60,18 +59,20 @@ def encode(m: Model, data: Bytes, code: Bytes) -> None:
 def finish(m: Model, code: Bytes) -> int:
     """Write the roundest number of the interval; return the length of the code.
 
-    Zeros at the end are not part of it: a decoder reads zeros past the end.
+    Zeros at its end are not written, since a decoder reads zeros past the end. Bytes
+    settled before stay even if they are zeros: else a run of bytes 0xff, whose numbers all
+    begin at 0, would cost nothing at any length.
     """
     low, high = m.registers[LOW], m.registers[HIGH]
-    # Any number of the interval will do; one that ends in zero bytes is shortest.
+    # Any number of the interval will do; the one with the fewest bytes is shortest.
     for n_bytes in range(5):
         unit = WHOLE >> (8 * n_bytes)
         value = (low + unit - 1) // unit * unit
         if value <= high:
             break
-    for shift in range(24, -1, -8):
-        _write(m, code, (value >> shift) & 0xFF)
-    return int(m.registers[N_KEPT])
+    for i in range(n_bytes):
+        _write(m, code, (value >> (24 - 8 * i)) & 0xFF)
+    return int(m.registers[N_OUT])
 
 
 @compiled
@@ -139,9 +140,6 @@ def _write(m: Model, code: Bytes, value: int) -> None:
     r = m.registers
     code[Index(r[N_OUT])] = value
     r[N_OUT] += 1
-    # Zeros count only if another byte follows: see `finish`.
-    if value:
-        r[N_KEPT] = r[N_OUT]
 
 
 @inlined

@@ -29,7 +29,7 @@ PROBABILITY_BITS = 21
 
 # Registers: position and state of the model and of the coder.
 POS, HISTORY, WORD, LAST_WORD, MATCH_AT, MATCH_LENGTH, NODE, EXPECTED = range(8)
-LOW, HIGH, N_OUT, N_KEPT, CODE, N_IN, N_REGISTERS = range(8, 15)
+LOW, HIGH, N_OUT, CODE, N_IN, N_REGISTERS = range(8, 14)
 
 # Setup: constants that follow from the fields of the compressor.
 ORDER, WORDS, WIDTH, AREA, BLOCK_BITS, HEADS_AT, HEAD_BITS, APM_AT, N_SETUP = range(9)

@@ -62,7 +62,11 @@ class Encoder:
             self._width <<= 8
 
     def finish(self) -> bytes:
-        """Return the shortest code: past its end a decoder reads zeros."""
+        """Return the code without zeros at the end of its last number.
+
+        Past the end a decoder reads zeros. Bytes settled before stay even if they are
+        zeros: a code must not tell more by its length than by its bytes.
+        """
         top = self._low + self._width
         # The fewest bytes whose number lies in the interval, zeros after it.
         for n_bytes in range(9):
@@ -73,7 +77,7 @@ class Encoder:
         self._low = value
         self._carry()
         self._code += self._low.to_bytes(8, "big")[:n_bytes]
-        return bytes(self._code).rstrip(b"\0")
+        return bytes(self._code)
 
     def _carry(self) -> None:
         """Add a carry out of the register to the bytes already written."""

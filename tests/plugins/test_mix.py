@@ -134,10 +134,13 @@ def ideal_bits(data: bytes) -> float:
     return bits
 
 
-@pytest.mark.parametrize("data", [TEXT[:8000], b"\x00" * 8000], ids=["text", "zeros"])
+@pytest.mark.parametrize(
+    "data", [TEXT[:8000], bytes(8000), b"\xff" * 8000], ids=["text", "zeros", "ones"]
+)
 def test_the_coder_adds_next_to_nothing_to_its_probabilities(data: bytes) -> None:
     ideal, coded = ideal_bits(data), 8 * len(small().pack(data))
-    assert ideal - 1 < coded <= 1.0005 * ideal + 16
+    # An end that falls on zeros may save a byte, and no more.
+    assert ideal - 8 < coded <= 1.0005 * ideal + 16
 
 
 def test_a_markov_source_is_coded_near_its_entropy_and_never_below() -> None:

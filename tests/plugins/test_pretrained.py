@@ -190,6 +190,17 @@ def test_frequencies_are_whole_and_leave_no_symbol_out():
         CODER.frequencies_of(np.array([0.5, np.nan]))
 
 
+def test_no_run_of_a_symbol_costs_less_than_its_probability_says():
+    frequencies = CODER.frequencies_of(np.array([0.5, 0.25, 0.25]))
+    for symbol, ideal in ((0, 1), (1, 2), (2, 2)):
+        encoder = CODER.Encoder()
+        for _ in range(800):
+            encoder.encode(frequencies, symbol)
+        bits = 8 * len(encoder.finish())
+        # All codes of the first symbol are zeros, which only their number tells apart.
+        assert 800 * ideal - 8 <= bits <= 800 * ideal + 8
+
+
 def test_the_coder_carries_and_ends_in_the_byte_where_its_interval_does():
     # One symbol of nearly all, again and again, then rare ones: bytes of 255, then a carry.
     frequencies = np.array([1, (1 << 32) - 2, 1], np.int64)
