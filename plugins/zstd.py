@@ -12,6 +12,8 @@ from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
 LONGEST_LOG = 27
 """Largest window that every decoder accepts."""
+LARGE = 1 << 19
+"""Size of a dictionary from which on the library's tables are its largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +39,13 @@ class Zstd(Codec):
             )
 
     @property
-    def window(self) -> int:
-        """The window, or what the library indexes of a dictionary if that is less.
+    def window(self) -> int | None:
+        """Bytes of a dictionary that the library indexes, or `window_log` if that is less.
 
-        Below the strongest levels it loads only the end of a dictionary, by the size of
-        its tables; long-distance matching is for streams and does not index dictionaries.
+        All of a dictionary is in reach until a code is longer than the level's window, which
+        therefore is no limit. Below the strongest levels the library loads only the end of a
+        dictionary, by the size of its tables; long-distance matching is for streams and does
+        not index dictionaries.
         """
         return _window(self.level, self.window_log)
 
@@ -146,26 +150,32 @@ def _digesting(
     level: int, window_log: int | None, n_bytes: int
 ) -> zstandard.ZstdCompressionParameters:
     """Return the parameters with which a dictionary of so many bytes is digested."""
-    if window_log is None:
-        return zstandard.ZstdCompressionParameters.from_level(level, dict_size=n_bytes)
-    return _parameters(level, window_log, frame=True)
+    if window_log is not None:
+        return _parameters(level, window_log, frame=True)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        level, dict_size=n_bytes
+    )
+    # Just below some sizes of its own the library takes tables too small for all of the
+    # dictionary, where the next larger ones have room.
+    if (_indexed(parameters) or n_bytes) < n_bytes:
+        return zstandard.ZstdCompressionParameters.from_level(level, dict_size=LARGE)
+    return parameters
 
 
 @lru_cache(maxsize=64)
-def _window(level: int, window_log: int | None) -> int:
-    size = 1 << int(_parameters(level, window_log, frame=True).window_log)
-    for log in range(14, size.bit_length()):
-        n_bytes = (1 << log) - 1024  # the sizes at which zstd changes its tables
-        size = min(size, _indexed(level, window_log, n_bytes))
-    return size
+def _window(level: int, window_log: int | None) -> int | None:
+    n_indexed = _indexed(_digesting(level, window_log, LARGE))
+    if window_log is None:
+        return n_indexed
+    return min(1 << window_log, n_indexed or 1 << window_log)
 
 
-def _indexed(level: int, window_log: int | None, n_bytes: int) -> int:
-    """Return the indexed bytes of a dictionary that is cut at this size, or 2**31."""
-    parameters = _digesting(level, window_log, n_bytes)
-    n_indexed = 8 << max(int(parameters.hash_log), int(parameters.chain_log))
-    cut = parameters.strategy < zstandard.STRATEGY_BTULTRA and n_indexed < n_bytes
-    return n_indexed if cut else 1 << 31
+def _indexed(parameters: zstandard.ZstdCompressionParameters) -> int | None:
+    """Return the number of bytes, from the end of a dictionary, that are indexed."""
+    # As ZSTD_loadDictionaryContent of zstd 1.5 has it.
+    if parameters.strategy >= zstandard.STRATEGY_BTULTRA:
+        return None
+    return 8 << max(int(parameters.hash_log), int(parameters.chain_log))
 
 
 def _parameters(

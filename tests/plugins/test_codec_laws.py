@@ -128,10 +128,10 @@ def test_concatenations_cost_what_each_costs_alone(spec: str):
         ("lz4", 65_535),
         ("lz4(level=12)", 65_535),
         ("lzma(preset=0)", 262_144),
-        ("zstd(level=1)", 65_536),
-        ("zstd(level=2)", 131_072),
+        ("zstd(level=1)", 131_072),
+        ("zstd(level=2)", 524_288),
         ("zstd(level=3)", 1_048_576),
-        ("zstd(level=9)", 4_194_304),
+        ("zstd(level=4)", 2_097_152),
         ("zstd(level=19, window_log=16)", 65_536),
         ("zstd(level=1, window_log=17)", 131_072),
     ],
@@ -149,6 +149,42 @@ def test_a_context_helps_up_to_the_window_and_no_further(spec: str, longest: int
     assert share(3 * longest // 4) < 0.5
     assert share(longest - 3000) < 0.5
     assert share(longest + 100) > 0.9
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_zstd_cuts_no_prefix_that_its_library_would_use(level: int):
+    one = codec(f"zstd(level={level})")
+    longest = one.window
+    filler = (RANDOM[1024:5120] * (2 * longest // 4096 + 1))[: 2 * longest]
+    # `pack_after` gives the library all of a prefix, whatever the window is.
+    repeated = RANDOM[:1024]
+    shares = [
+        len(one.pack_after(repeated, filler + repeated + filler[:distance]))
+        / len(one.pack(repeated))
+        for distance in (longest - 1024, longest)
+    ]
+    assert shares[0] < 0.5
+    assert shares[1] > 0.9
+
+
+@pytest.mark.parametrize("level", range(1, 20))
+def test_zstd_reaches_all_of_a_prefix_of_any_size_up_to_its_window(level: int):
+    one, repeated = codec(f"zstd(level={level})"), RANDOM[:1024]
+    for n in (20_000, 50_000, 80_000, 130_000, 200_000, 300_000, 600_000):
+        distance = min(n, one.window or n) - 1024
+        filler = (RANDOM[1024:5120] * (distance // 4096 + 1))[:distance]
+        code = one.compress(repeated, context=repeated + filler)
+        assert len(code) < 512, n
+
+
+def test_a_dictionary_helps_beyond_the_window_of_streams_and_comes_back():
+    # The level's own window has 4 MiB.
+    one, prefix = codec("zstd(level=12)"), np.random.default_rng(1).bytes(6 << 20)
+    code = one.compress(prefix[:3000], context=prefix)
+    assert len(code) < 30
+    assert one.decompress(code, length=3000, context=prefix) == prefix[:3000]
+    assert one.window == 8 << 23
+    assert codec("zstd(level=19)").window is None
 
 
 @pytest.mark.parametrize(
