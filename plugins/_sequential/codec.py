@@ -22,8 +22,8 @@ class SequentialCodec(Codec):
     route = "native"
 
     @abstractmethod
-    def machine(self, prefix: bytes) -> Machine:
-        """Return a model that has seen the prefix."""
+    def machine(self) -> Machine:
+        """Return a model that has seen nothing."""
 
     def pack(self, data: bytes) -> bytes:
         return self.pack_after(data, b"")
@@ -53,10 +53,13 @@ class SequentialCodec(Codec):
 
     def _primed(self, prefix: bytes) -> Machine:
         # The prefix says all, and arrays in a key could not be hashed.
-        return _machine(replace(self, learned=None), prefix)
+        machine = _machine(replace(self, learned=None))
+        machine.prime(prefix)
+        return machine
 
 
+# One model, which goes from prefix to prefix: new memory for each would cost more time than
+# to learn 32 KiB, page by page.
 @lru_cache(maxsize=1)
-def _machine(codec: SequentialCodec, prefix: bytes) -> Machine:
-    """Keep the last model: many samples follow the same prefix."""
-    return codec.machine(prefix)
+def _machine(codec: SequentialCodec) -> Machine:
+    return codec.machine()

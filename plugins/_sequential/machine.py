@@ -16,7 +16,7 @@ AFTER_PREFIX, AFTER_X, N_LEVELS = range(3)
 
 
 class Machine(ABC):
-    """Model that has seen a prefix; each call leaves it as it was.
+    """Model that learns a prefix; each call but `prime` leaves it as it was.
 
     Class variables:
         most_bytes: longest code of one byte of data.
@@ -24,11 +24,25 @@ class Machine(ABC):
 
     most_bytes: ClassVar[int]
 
-    def __init__(self, prefix: bytes) -> None:
+    def __init__(self) -> None:
         self.registers = np.zeros(N_REGISTERS, np.int64)
+        self._prefix: bytes | None = None
+
+    def prime(self, prefix: bytes) -> None:
+        """Forget everything and learn a prefix, unless it is the one learned last."""
+        if prefix == self._prefix:
+            return
+        # No prefix while it is learned: an interrupt would leave a part of it.
+        self._prefix = None
+        self.forget()
         self.reserve(len(prefix))
         self.learn(np.frombuffer(prefix, np.uint8))
         self.open_level(AFTER_PREFIX)
+        self._prefix = prefix
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Return to the state that has seen nothing."""
 
     @abstractmethod
     def reserve(self, n: int) -> None:
@@ -64,9 +78,9 @@ class Machine(ABC):
     def decode(self, code: bytes, length: int) -> bytes:
         """Return the bytes that `encode` coded."""
         self.reserve(length)
-        data, written = np.empty(length, np.uint8), np.frombuffer(code, np.uint8)
-        begin_decoding(self.registers, written)
-        self.read(written, data)
+        data, code_bytes = np.empty(length, np.uint8), np.frombuffer(code, np.uint8)
+        begin_decoding(self.registers, code_bytes)
+        self.read(code_bytes, data)
         self.rewind(AFTER_PREFIX)
         return data.tobytes()
 

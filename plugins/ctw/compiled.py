@@ -35,10 +35,34 @@ WHOLE = 1 << WEIGHT_BITS
 HALF = WHOLE >> 1
 # A weight never leaves 2**-20 .. 1 - 2**-20, which costs 1.4e-6 bits per node and bit.
 EDGE = WHOLE >> 20
+# Least probability of a bit, 2**-18.
+LEAST = ONE >> 18
 MAX_COUNT = (1 << 16) - 1
 
 # Places: the path, the nodes of the byte and of its chunk, the journal, the table.
 N_PATH, NODE, LOCAL, EPOCH, LATEST, N_SAVED, TABLE_BITS, N_PLACES = range(8)
+
+
+def _surprises() -> NDArray[np.int32]:
+    """Return the probability of the first other bit after n equal bits, in 2**-24.
+
+    The estimate of n equal bits is half that of Krichevsky and Trofimov, K(n), and a
+    quarter (Willems and Tjalkens 1997, section 5.5), so that this is
+    K(n) / (2 n + 2) / (K(n) + 1/2); below 2**-18 it stays there.
+    """
+    surprises: list[int] = []
+    # Of 256 bits, so that no rounding shows in the 24 bits of a result.
+    unit = k = 1 << 256
+    while not surprises or surprises[-1] > LEAST:
+        n = len(surprises)
+        # For n = 0 the other quarter belongs to the other bit: an even chance.
+        surprise = ONE * k // (2 * n + 2) // (k + unit // 2) if n else ONE >> 1
+        surprises.append(max(LEAST, surprise))
+        k = k * (2 * n + 1) // (2 * n + 2)
+    return np.array(surprises, np.int32)
+
+
+SURPRISES = _surprises()
 
 
 class Model(NamedTuple):
@@ -188,14 +212,24 @@ def _predict(m: Model) -> int:
             int(np.int64(m.counts[4 * node])),
             int(np.int64(m.counts[4 * node + 1])),
         )
-        # Krichevsky and Trofimov: (ones + 1/2) / (n + 1).
-        estimate = _quotient((2 * ones + 1) << (ESTIMATE_BITS - 1), zeros + ones + 1)
+        estimate = _estimate(zeros, ones)
         if d == m.places[N_PATH] - 1:
             p = estimate
         m.estimates[d], m.children[d] = estimate, p
         weight = m.checks[2 * node + 1] + HALF
         p = (weight * estimate + (WHOLE - weight) * p) >> WEIGHT_BITS
     return p
+
+
+@compiled
+def _estimate(zeros: int, ones: int) -> int:
+    """Return the probability of a 1 after these counts."""
+    if zeros and ones:
+        # Krichevsky and Trofimov: (ones + 1/2) / (n + 1).
+        return _quotient((2 * ones + 1) << (ESTIMATE_BITS - 1), zeros + ones + 1)
+    n = min(zeros + ones, len(SURPRISES) - 1)
+    surprise = int(np.int64(SURPRISES[n]))
+    return ONE - surprise if ones else surprise
 
 
 @compiled
@@ -224,8 +258,9 @@ def _learn_bit(m: Model, bit: int) -> None:
 def _count(m: Model, at: int, pair: int) -> None:
     """Add one to a count; halve both of the pair where it is full."""
     if m.counts[at] == MAX_COUNT:
-        m.counts[pair] >>= 1
-        m.counts[pair + 1] >>= 1
+        # Rounded up: a bit that has come once never becomes one that has not.
+        m.counts[pair] -= m.counts[pair] >> 1
+        m.counts[pair + 1] -= m.counts[pair + 1] >> 1
     m.counts[at] += 1
 
 

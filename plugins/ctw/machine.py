@@ -7,6 +7,8 @@ import numpy as np
 from .._sequential.coder import Bytes
 from .._sequential.machine import N_LEVELS, Machine, source_of
 from .compiled import (
+    EPOCH,
+    LATEST,
     LINE_BYTES,
     LINES_PER_BYTE,
     N_PLACES,
@@ -22,14 +24,16 @@ from .compiled import (
 
 
 class CtwMachine(Machine):
-    """Context trees that have seen a prefix."""
+    """Context trees that learn a prefix."""
 
     # A bit costs at most 18 bits: no probability is below 63 / 2**24.
     most_bytes = 19
 
-    def __init__(self, prefix: bytes, depth: int, table_bits: int) -> None:
+    def __init__(self, depth: int, table_bits: int) -> None:
+        super().__init__()
         places = np.zeros(N_PLACES, np.int64)
         places[TABLE_BITS] = table_bits
+        # Zeros that take no memory before they are used.
         memory = _aligned(1 << table_bits)
         self.model = Model(
             source=source_of(Path(__file__).parent),
@@ -46,7 +50,14 @@ class CtwMachine(Machine):
             estimates=np.zeros(depth + 1, np.int64),
             children=np.zeros(depth + 1, np.int64),
         )
-        super().__init__(prefix)
+
+    def forget(self) -> None:
+        places = self.model.places
+        # Epochs begin with the first prefix: before it, no line was touched.
+        if places[EPOCH]:
+            self.model.quads[:] = 0
+        places[[EPOCH, LATEST, N_SAVED]] = 0
+        self.model.recent[:] = 0
 
     def reserve(self, n: int) -> None:
         journal = self.model.journal

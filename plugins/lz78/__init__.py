@@ -35,7 +35,8 @@ class Lz78(SequentialCodec):
     determinism = "isa"
     waived: ClassVar = {
         "window": "a phrase grows by one symbol each time it comes, so that the tree copies "
-        "no block after one repeat; no node is forgotten at any distance"
+        "no block after one repeat: measured, the second of two equal blocks of 1 KiB costs "
+        ".83 of the first beside it, .86 after 1 KiB of text, 1.08 after 256 KiB"
     }
 
     inverse_gamma: int = 256
@@ -47,8 +48,8 @@ class Lz78(SequentialCodec):
         if not 1 <= self.max_nodes <= 1 << 30:
             raise SpecError(f"max_nodes is {self.max_nodes}; give 1 to 2**30")
 
-    def machine(self, prefix: bytes) -> Lz78Machine:
-        return Lz78Machine(prefix, self.inverse_gamma, self.max_nodes)
+    def machine(self) -> Lz78Machine:
+        return Lz78Machine(self.inverse_gamma, self.max_nodes)
 
 
 @hookimpl

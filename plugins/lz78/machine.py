@@ -18,6 +18,8 @@ from .compiled import (
     N_NODES,
     N_PLACES,
     NEXT,
+    NODE,
+    OLD_NODES,
     Model,
     decode,
     encode,
@@ -28,26 +30,30 @@ from .compiled import (
 
 
 class Lz78Machine(Machine):
-    """LZ78 tree that has seen a prefix."""
+    """LZ78 tree that learns a prefix."""
 
     # A symbol costs at most log2(N / gamma + 256) bits, N below 2**31.
     most_bytes = 6
 
-    def __init__(self, prefix: bytes, inverse_gamma: int, max_nodes: int) -> None:
+    def __init__(self, inverse_gamma: int, max_nodes: int) -> None:
+        super().__init__()
         places = np.zeros(N_PLACES, np.int64)
         places[INVERSE_GAMMA], places[MAX_NODES] = inverse_gamma, max_nodes
-        places[N_NODES] = 1
-        nodes = np.zeros((64, N_COLUMNS), np.int32)
-        nodes[0, [FIRST, NEXT]] = EMPTY
         self.model = Model(
             source=source_of(Path(__file__).parent),
-            nodes=nodes,
+            nodes=np.empty((64, N_COLUMNS), np.int32),
             changes=np.empty((64, 3), np.int32),
             places=places,
             marks=np.zeros((N_LEVELS, N_PLACES), np.int64),
             absent=np.zeros(256, np.uint8),
         )
-        super().__init__(prefix)
+        self.forget()
+
+    def forget(self) -> None:
+        places, nodes = self.model.places, self.model.nodes
+        places[[NODE, N_CHANGES, OLD_NODES]], places[N_NODES] = 0, 1
+        # Other nodes are set when they are made.
+        nodes[0], nodes[0, [FIRST, NEXT]] = 0, EMPTY
 
     def reserve(self, n: int) -> None:
         places = self.model.places

@@ -32,6 +32,8 @@ def weighted(events, level: int, depth: int) -> Fraction:
     for _, bit in events:
         estimate *= Fraction(2 * counts[bit] + 1, 2 * sum(counts) + 2)
         counts[bit] += 1
+    # Zero redundancy: a quarter each for "always 0" and "always 1".
+    estimate = estimate / 2 + Fraction((0 in counts) + (not any(counts)), 4)
     if level == depth:
         return estimate
     children = defaultdict(list)
@@ -60,7 +62,8 @@ def bits_by_definition(data: bytes, depth: int) -> float:
 
 def bits_predicted(data: bytes, depth: int) -> float:
     compiled = __import__(f"{Ctw.__module__}.compiled", fromlist=["_"])
-    machine, bits = small(depth=depth, table_bits=22).machine(b""), 0.0
+    machine, bits = small(depth=depth, table_bits=22).machine(), 0.0
+    machine.prime(b"")
     machine.reserve(len(data))
     model = machine.model
     for symbol in data:
@@ -75,7 +78,11 @@ def bits_predicted(data: bytes, depth: int) -> float:
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
-@pytest.mark.parametrize("data", [b"abracadabra, abracadabra!", bytes(40), TEXT[:150]])
+@pytest.mark.parametrize(
+    "data",
+    [b"abracadabra, abracadabra!", bytes(90), b"\xff" * 90, TEXT[:150]],
+    ids=["repeats", "zeros", "ones", "text"],
+)
 def test_code_lengths_are_those_of_the_definition(data: bytes, depth: int):
     want = bits_by_definition(data, depth)
     assert bits_predicted(data, depth) == pytest.approx(want, abs=0.05)
@@ -94,11 +101,13 @@ def test_a_tree_source_costs_no_more_than_the_bound_of_willems():
         ideal -= math.log2(ones[leaf] if bit else 1 - ones[leaf])
         uses[leaf] += 1
         data.append(ord("0") + bit)
-    estimates = sum(0.5 * math.log2(n) + 1 for n in uses.values())
+    # Of Krichevsky and Trofimov, whose share of the estimate is one half.
+    estimates = sum(0.5 * math.log2(n) + 1 + 1 for n in uses.values())
     # Seven nodes of the tree, with those of the zeros before the start, two of them leaves.
     bound = 7 + estimates + 2
-    # The other seven bits are constant: the root alone is a tree for each.
-    bound += 7 * (1 + 0.5 * math.log2(len(data)) + 1)
+    # The other seven bits are constant: the root alone is a tree for each, and of its
+    # estimate a quarter says "always".
+    bound += 7 * (1 + 2)
     coded = 8 * len(small().pack(bytes(data)))
     assert ideal - 30 < coded < ideal + bound + 16
 
@@ -139,6 +148,21 @@ def test_a_full_table_still_codes_and_keeps_the_short_contexts():
 def test_contexts_help_on_text():
     lengths = [len(Ctw(depth=d).pack(TEXT[:30000])) for d in (0, 1, 3)]
     assert lengths[2] < 0.8 * lengths[1] < 0.8 * 0.9 * lengths[0]
+
+
+def test_a_prefix_leaves_no_trace_in_codes_after_another():
+    samples, prefixes = (
+        [TEXT[5000:5400], b"", bytes(30)],
+        [TEXT[:3000], b"", b"ab" * 50],
+    )
+    first = [small().packed_lengths_after(samples, p).tolist() for p in prefixes]
+    # Each of these begins with a new model.
+    new = []
+    for prefix in prefixes:
+        machine = small().machine()
+        machine.prime(prefix)
+        new.append([8 * n for n in machine.n_code_bytes(samples)])
+    assert first == new
 
 
 def test_code_lengths_keep_the_chain_rule():
