@@ -1,4 +1,8 @@
-"""bzip2 (Seward 1996): Burrows-Wheeler blocks. Its container has no usable cut."""
+"""bzip2 (Seward 1996): Burrows-Wheeler blocks (Burrows and Wheeler 1994).
+
+It cannot be conditioned: a block is sorted as a whole, so that a text after a prefix changes
+all of the prefix's code (docs/plugins.md has the figures).
+"""
 
 import bz2
 from dataclasses import dataclass

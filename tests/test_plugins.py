@@ -1,12 +1,16 @@
 """Every built-in plugin keeps what every compressor promises, in each configuration below."""
 
+import pydoc_data.topics
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.conformance import check_all
+from harness.contract.codes import shared_length
 from harness.contract.compressor import Codec, Compressor
 from harness.contract.registry import load_registry, parse_spec
 
@@ -93,6 +97,29 @@ def test_a_known_prefix_makes_the_code_shorter(spec: str):
     assert len(one.compress(PREFIX[:440], context=PREFIX)) < len(
         one.compress(PREFIX[:440])
     )
+
+
+def test_every_family_has_one_superfamily_in_the_document():
+    document = Path(__file__).parent.parent / "docs" / "plugins.md"
+    row = re.compile(r"^\| [^|`]+ \| `([^|`]+)` \| ([^|`]+) \|$", re.MULTILINE)
+    rows = row.findall(document.read_text())
+    listed = {(family, name) for family, names in rows for name in names.split(", ")}
+    kinds = [entry.kind for entry in REGISTRY.entries.values() if entry.kind]
+    registered = {(kind.family, kind.name) for kind in kinds}
+    names = {kind.name for kind in kinds}
+    # Where an optional package is missing, its rows stay unchecked.
+    assert registered == {pair for pair in listed if pair[1] in names}
+    assert len({family for family, _ in rows}) == len(rows)
+
+
+@pytest.mark.parametrize(("spec", "n_shared"), [("bz2", 10), ("bzip3", 9)])
+def test_codes_of_a_block_sort_share_nothing_after_a_prefix(spec: str, n_shared: int):
+    text = Path(pydoc_data.topics.__file__).read_bytes()
+    prefix, sample, one = text[:32768], text[400_000:400_500], codec(spec)
+    head, whole = one.pack(prefix), one.pack(prefix + sample)
+    assert shared_length(head, whole) == n_shared
+    # By the suffix route the sample would cost more than 40 times its own code.
+    assert len(whole) - n_shared > 40 * len(one.pack(sample))
 
 
 def test_an_empty_message_costs_what_the_anchors_say():
