@@ -45,7 +45,7 @@ class Variant:
     n_labels: int = 0
     n_neighbours: int = 0
     control: Control = ""
-    role: Literal["", "middle", "last"] = ""
+    role: Literal["", "first", "middle", "last"] = ""
     layer: str = ""
     pooling: Literal["", "mean"] = ""
     n_dimensions: int = 0

@@ -24,30 +24,40 @@ from harness.tasks.column import LABEL_READERS, Column
 from harness.tasks.outcome import Judgement, Measured
 from harness.tasks.pooling import Pooled, pooled_layers
 from harness.tasks.probing.logistic import Floats
-from harness.tasks.probing.scores import Features, probe_scores
+from harness.tasks.probing.scores import (
+    Features,
+    few_label_scores,
+    in_common_dimension,
+    label_code_scores,
+    permuted_score,
+    probe_scores,
+)
 from harness.tasks.task import Evidence, Inputs, Task
 
-MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "tie_rate")
-"""Metrics of every layer, besides the validation's; further ones are of the middle layer."""
 VALIDATION = "validation_balanced_accuracy"
 LAYERS, RANDOM_LAYERS = "layers", "random_layers"
 """Facts: the names of layers, first to last; of the random network, or None."""
 
-Role = Literal["", "middle", "last"]
+Role = Literal["", "first", "middle", "last"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
     """Additions that cost time.
 
+    The first three are of the fixed middle layer alone, so that no label chooses it.
+
     Attributes:
-        extras: for the middle layer, label code length, few-label accuracy and the
-            permuted control. The layer is fixed, so that no label chooses it.
+        few_labels: accuracy from 1, 5, 10 and 50 labels per class, over ten draws.
+        label_code: label code length and the entropy of the labels.
+        permuted: the control with permuted labels.
         random_init: the control, at as many layers. In a ladder it is the same for all
             rungs; a rung of 0 steps is the control itself.
     """
 
-    extras: bool = True
+    few_labels: bool = True
+    label_code: bool = True
+    permuted: bool = True
     random_init: bool = True
 
 
@@ -80,6 +90,11 @@ class ProbedLayers:
         return self.names[middle_of(len(self.names))]
 
     @property
+    def first(self) -> str:
+        """The first layer."""
+        return self.names[0]
+
+    @property
     def last(self) -> str:
         """The last layer."""
         return self.names[-1]
@@ -96,11 +111,7 @@ class ProbedLayers:
         return self.names[int(np.argmax(values))] if values else self.middle
 
     def in_role(self, name: str, role: Role) -> list[Score]:
-        """Return a layer's scores under its role: "" for the chosen one, "middle", "last".
-
-        The choice of the layer may have seen all train labels; so only the fixed middle
-        layer keeps the code length of those labels and the other scores that read them.
-        """
+        """Return a layer's scores under its role; "" is that of the chosen layer."""
         where = f"layer {name}, {self.names.index(name) + 1} of {len(self.names)}"
         return [
             replace(
@@ -109,14 +120,13 @@ class ProbedLayers:
                 note=f"{score.note}; {where}" if score.note else where,
             )
             for score in self.scores[name]
-            if role == "middle" or _is_of_every_layer(score)
         ]
 
     def in_roles(self) -> list[Score]:
-        """Return the scores of the chosen, the middle and the last layer."""
-        scores = self.in_role(self.best, "")
+        """Return the scores of the chosen, the first, the middle and the last layer."""
         return (
-            scores
+            self.in_role(self.best, "")
+            + self.in_role(self.first, "first")
             + self.in_role(self.middle, "middle")
             + self.in_role(self.last, "last")
         )
@@ -128,14 +138,7 @@ class ProbedLayers:
             for name in self.names
             for score in self.scores[name]
             if score.metric in ("balanced_accuracy", VALIDATION)
-            and _is_of_every_layer(score)
         ]
-
-
-def _is_of_every_layer(score: Score) -> bool:
-    """Return whether every layer of a network gets this score."""
-    is_extra = score.variant.control == "permuted" or score.variant.n_labels > 0
-    return score.metric in (*MEASURES, VALIDATION) and not is_extra
 
 
 def measure(inputs: Inputs, parameters: Parameters) -> Measured:
@@ -189,20 +192,21 @@ def random_network(inputs: Inputs) -> Compressor | None:
 def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
     """Return the scores of all layers, and the pooled states of the middle one.
 
-    Variants: no role for the chosen layer, "middle" and "last", or the name of a layer;
+    Variants: no role for the chosen layer, "first", "middle", "last", or the name of a layer;
     `n_dimensions` in the common dimension; `control` of the random network; with grid
     pooling `pooling` "mean" for the same layers pooled by the mean alone.
     """
     dataset = evidence.dataset
     layers = _layers(evidence, LAYERS)
-    probed = _probe_layers(evidence, layers, extras=parameters.extras)
+    probed = _probe_layers(evidence, layers)
+    middle = layers[middle_of(len(layers))]
     scores = probed.in_roles() + probed.by_layer()
+    scores += _label_reading_scores(evidence, middle, parameters)
     # Also without the quarters, to show how much pooling by place adds.
     if dataset.pooling == "grid2x2":
         scores += _mean_pooled(evidence, layers)
     if parameters.random_init:
         scores = _with_random_init(scores, evidence)
-    middle = layers[middle_of(len(layers))]
     arrays: dict[str, NDArray[Any]] = {
         "credit": probed.credit[probed.best],
         "credit_middle": probed.credit[probed.middle],
@@ -236,25 +240,44 @@ def _probe_layers(
     evidence: Evidence,
     layers: Sequence[Layer],
     *,
-    extras: bool = False,
     control: Control = "",
 ) -> ProbedLayers:
-    """Return the probes of all layers; `extras` are for the middle one."""
+    """Return the probes of all layers."""
     scores, credit = {}, {}
-    for i, layer in enumerate(layers):
+    for layer in layers:
         features = _features(
             evidence, layer, Variant(layer=layer.name, control=control)
         )
         of_layer, arrays = probe_scores(
-            evidence.dataset,
-            features,
-            seed=evidence.seed,
-            extras=extras and i == middle_of(len(layers)),
+            evidence.dataset, features, seed=evidence.seed, extras=False
         )
         scores[layer.name] = _with_common_dimension(of_layer)
         credit[layer.name] = arrays[f"credit{features.variant.words}"]
     names = tuple(layer.name for layer in layers)
     return ProbedLayers(names=names, scores=scores, credit=credit)
+
+
+def _label_reading_scores(
+    evidence: Evidence, middle: Layer, parameters: Parameters
+) -> list[Score]:
+    """Return the optional scores of the middle layer, which read labels of train once more.
+
+    Few labels and label code are in the common dimension, so that all models compare; a
+    layer with no more features than that is read as it is.
+    """
+    dataset, seed = evidence.dataset, evidence.seed
+    features = _features(evidence, middle, Variant(role="middle"))
+    common = in_common_dimension(features)
+    variant = replace(common.variant, n_dimensions=COMMON_DIMENSION)
+    common = replace(common, variant=variant)
+    scores: list[Score] = []
+    if parameters.few_labels:
+        scores += few_label_scores(dataset, common, seed=seed)
+    if parameters.label_code:
+        scores += label_code_scores(dataset, common, seed=seed)
+    if parameters.permuted:
+        scores.append(permuted_score(dataset, features, seed=seed))
+    return scores
 
 
 def _features(evidence: Evidence, layer: Layer, variant: Variant) -> Features:
@@ -286,7 +309,6 @@ def _with_common_dimension(scores: list[Score]) -> list[Score]:
             note=f"{score.note}; features as they are".removeprefix("; "),
         )
         for score in scores
-        if _is_of_every_layer(score)
     ]
 
 
@@ -328,7 +350,7 @@ def _with_random_init(scores: list[Score], evidence: Evidence) -> list[Score]:
 
 TASK = Task(
     name="layer_probe",
-    version=1,
+    version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

@@ -15,6 +15,10 @@ Pooled = NDArray[np.float32]
 Floats = NDArray[np.float64]
 MAX_STATE_BYTES = 1 << 26
 """Size of the hidden states in memory at a time, unless a single sample has more."""
+CACHED_STATE_BYTES = 1 << 22
+"""Size of the hidden states of a fast batch: what a cache holds is pooled from there."""
+MIN_BATCH = 8
+"""Fewest samples in a batch where memory allows; fewer waste calls of a large network."""
 
 
 def pooled_layers(
@@ -44,7 +48,7 @@ def pooled_states(
     """Return, per layer, the pooled states of samples: (n, d), or (n, 5 d) by quarters.
 
     Samples of like length share a batch, so that little is padded. The size of a batch is
-    such that its states take MAX_STATE_BYTES, going by the batch before.
+    such that its states take CACHED_STATE_BYTES, going by the batch before.
     """
     lengths = np.array([len(sample) for sample in samples], np.int64)
     # Longest first: a batch that does not fit in memory fails early.
@@ -66,14 +70,20 @@ def pooled_states(
         n_bytes = sum(layer.nbytes for layer in states.values())
         per_position = max(1, n_bytes // max(1, len(indices) * longest))
         following = lengths[order[start]] if start < len(order) else 1
-        n_batch = int(max(1, MAX_STATE_BYTES // (per_position * max(1, following))))
+        n_batch = _batch_size(int(per_position * max(1, following)))
     return pooled_by_name
+
+
+def _batch_size(n_bytes: int) -> int:
+    """Return the number of samples in a batch, whose states have so many bytes each."""
+    fast = max(MIN_BATCH, CACHED_STATE_BYTES // n_bytes)
+    return max(1, min(fast, MAX_STATE_BYTES // n_bytes))
 
 
 def pool(
     states: NDArray[np.float32], lengths: NDArray[np.int64], dataset: Dataset
-) -> Floats:
-    """Return the states of a batch pooled as the card says, float64.
+) -> Pooled:
+    """Return the states of a batch pooled as the card says.
 
     Args:
         states: shape (n, T, d), T the longest sample of the batch.
@@ -95,7 +105,8 @@ def pool(
         weights = (read / np.maximum(lengths, 1)[:, None])[:, None, :]  # (n, 1, T)
     else:
         weights = _place_weights(lengths, dataset)  # (5, T)
-    pooled: Floats = np.matmul(weights, states)  # (n, 1 or 5, d)
+    # In float32: a product with float64 would first copy all states.
+    pooled: Pooled = np.matmul(weights.astype(np.float32), states)  # (n, 1 or 5, d)
     return pooled.reshape(n, -1)
 
 

@@ -389,7 +389,7 @@ def test_a_run_measures_and_decodes_it(folders: dict[str, Path], tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_run_probes_its_layers(folders: dict[str, Path], tmp_path: Path):
-    task = '{ name = "layer_probe", extras = false }'
+    task = '{ name = "layer_probe", few_labels = false, label_code = false, permuted = false }'
     scores = scores_of(task, folders["byte_level"], tmp_path)
     assert "balanced_accuracy_layer:layer1" in scores
 

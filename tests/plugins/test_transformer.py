@@ -261,6 +261,19 @@ def test_hidden_states_name_every_layer_and_know_the_past_only():
         assert np.abs(states[0, 20] - states[1, 20]).max() > 1e-3
 
 
+@pytest.mark.parametrize("attention", [9, 400])
+def test_long_samples_are_read_in_blocks_as_if_by_one_mask(monkeypatch, attention):
+    rng = np.random.default_rng(2)
+    samples = [rng.integers(0, 256, n, np.uint8).tobytes() for n in (900, 128, 129, 3)]
+    model = BYTE(size="10k", steps=2, attention=attention).fit(samples, seed=1)
+    in_blocks = model.hidden_states(samples)
+    monkeypatch.setattr(part("_transformer.network"), "MIN_BLOCK", 10_000)
+    for name, states in model.hidden_states(samples).items():
+        for row, (sample, want) in enumerate(zip(samples, states, strict=True)):
+            n = len(sample)
+            np.testing.assert_allclose(in_blocks[name][row, :n], want[:n], atol=2e-5)
+
+
 def test_samples_continue_their_prefix_and_follow_the_frequencies():
     model, prefix = pixel(), images()[0][:10]
     drawn = model.sample([prefix] * 3000, 11, np.random.default_rng(5))

@@ -19,7 +19,9 @@ from harness.tasks.probing.logistic import STRENGTHS
 from harness.tasks.task import Inputs
 
 SIDE, N_CLASSES = 6, 4
-QUICK = Parameters(extras=False, random_init=False)
+QUICK = Parameters(
+    few_labels=False, label_code=False, permuted=False, random_init=False
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +190,8 @@ def test_the_layer_that_does_best_on_validation_is_chosen(found):
     assert "layer second, 2 of 3" in chosen.note
 
 
-def test_the_fixed_layers_are_the_middle_and_the_last_of_the_models_order(found):
+def test_the_fixed_layers_are_first_middle_and_last_of_the_models_order(found):
+    assert "layer first, 1 of 3" in found["balanced_accuracy_first_pca64"].note
     assert "layer second, 2 of 3" in found["accuracy_middle"].note
     assert "layer third, 3 of 3" in found["accuracy_last"].note
     assert found["balanced_accuracy_last"].value == 1 / N_CLASSES
@@ -256,7 +259,7 @@ def test_the_control_is_what_the_same_probe_finds_after_zero_steps(dataset, foun
 
 
 def test_a_model_that_does_not_count_steps_has_no_control_and_says_so(dataset):
-    parameters = Parameters(extras=False)
+    parameters = replace(QUICK, random_init=True)
     scores = evaluate(layer_probe.TASK, inputs(Stepless(), dataset), parameters).scores
     assert not any("random_init" in score.name for score in scores)
     (middle,) = (s for s in scores if s.name == "balanced_accuracy_middle")
@@ -264,14 +267,41 @@ def test_a_model_that_does_not_count_steps_has_no_control_and_says_so(dataset):
 
 
 def test_labels_that_chose_a_layer_are_not_coded_with_it(found):
-    assert "label_bits_middle" in found
-    assert "balanced_accuracy_at_5_middle" in found
-    chosen_by_labels = ("label_bits", "label_bits_last", "balanced_accuracy_at_5")
+    assert "label_bits_middle_pca64" in found
+    assert "balanced_accuracy_at_5_middle_pca64" in found
+    chosen_by_labels = ("label_bits_pca64", "balanced_accuracy_at_5_pca64")
     assert not any(name in found for name in chosen_by_labels)
 
 
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("few_labels", {"balanced_accuracy_at_5_middle_pca64"}),
+        ("label_code", {"label_bits_middle_pca64", "label_prior_bits_middle_pca64"}),
+        ("permuted", {"balanced_accuracy_permuted_middle"}),
+    ],
+)
+def test_each_optional_part_is_switched_by_itself(dataset, part, names):
+    given = inputs(Tables(), dataset)
+    without, only = (
+        {
+            score.name
+            for score in evaluate(
+                layer_probe.TASK, given, replace(QUICK, **{part: switched})
+            ).scores
+        }
+        for switched in (False, True)
+    )
+    assert names <= only - without
+    assert not without - only
+
+
 def test_labels_cost_little_given_a_layer_that_knows_and_all_of_it_when_permuted(found):
-    assert found["label_bits_middle"].value < found["label_prior_bits_middle"].value / 2
+    bits, prior = (
+        found[f"{name}_middle_pca64"].value
+        for name in ("label_bits", "label_prior_bits")
+    )
+    assert bits < prior / 2
     assert found["balanced_accuracy_permuted_middle"].value < 0.5
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -282,6 +284,40 @@ def test_more_labels_per_class_read_digits_better(found):
     values = [found[f"balanced_accuracy_at_{k}"].value for k in (1, 5, 10, 50)]
     assert 0.3 < values[0] < values[1] < values[2] < values[3]
     assert values[3] > 0.88
+
+
+def test_a_few_label_accuracy_is_the_mean_of_ten_fits_of_scikit_learn(given, found):
+    dataset, features = given
+    scaled = StandardScaler().fit(features.train)
+    values = []
+    for draw in range(10):
+        shuffled = np.random.default_rng([1, 7, draw]).permutation(len(features.labels))
+        rows = [
+            i for c in range(10) for i in shuffled[features.labels[shuffled] == c][:5]
+        ]
+        model = LogisticRegression(C=0.3, max_iter=1000)
+        model.fit(scaled.transform(features.train[rows]), features.labels[rows])
+        answers = model.predict(scaled.transform(features.test))
+        values.append(balanced_accuracy_score(dataset.test.labels, answers))
+    score = found["balanced_accuracy_at_5"]
+    assert score.value == pytest.approx(np.mean(values))
+    # Wider than the draws' part alone, since test samples vary too.
+    half = (score.ci_high - score.ci_low) / 2
+    assert half > 2 * np.std(values, ddof=1) / np.sqrt(10)
+    assert half < 0.1
+
+
+def test_few_labels_are_scored_once_more_on_what_duplicates_nothing(given, found):
+    dataset, features = given
+    marked = replace(dataset, duplicated=np.arange(N_TEST) < 100)
+    unique = replace(dataset, test=dataset.test.take(np.arange(100, N_TEST)))
+    scores = {s.name: s for s in probe.few_label_scores(marked, features, seed=1)}
+    alone = probe.few_label_scores(
+        unique, replace(features, test=features.test[100:]), seed=1
+    )
+    for score in alone:
+        assert scores[f"{score.name}_dedup"].value == pytest.approx(score.value)
+        assert scores[score.name].value == found[score.name].value
 
 
 def test_few_labels_say_which_classes_have_fewer(given):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.data.dataset import Dataset
 from harness.records.score import COMMON_DIMENSION, PLAIN, Score, Variant
 from harness.statistics import accuracy as stats
+from harness.statistics.intervals import interval_over_draws
 from harness.tasks.classify import Origin, class_scores
 from harness.tasks.probing.label_code import N_ORDERS, label_bits, prior_entropy
 from harness.tasks.probing.logistic import (
@@ -26,9 +27,12 @@ from harness.tasks.probing.logistic import (
     standardise,
 )
 
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
+
 LABELS_PER_CLASS = (1, 5, 10, 50)
-N_DRAWS = 5
-"""Draws behind a few-label accuracy."""
+N_DRAWS = 10
+"""Draws of labels behind a few-label accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,7 @@ def probe_scores(
     probe = fit_probe(features.train, features.labels, n_classes, seed)
     credit = probe.credit(features.test)  # (n_test, n_classes)
     scores = _probed(dataset, features, probe, credit, seed=seed)
-    reduced = _reduced(features)
+    reduced = in_common_dimension(features)
     # The same object where there was nothing to reduce: its scores would be the same.
     if reduced is not features:
         small = fit_probe(reduced.train, reduced.labels, n_classes, seed)
@@ -124,51 +128,90 @@ def few_label_scores(dataset: Dataset, features: Features, *, seed: int) -> list
     """Return balanced accuracy from 1, 5, 10 and 50 labels per class, mean over draws.
 
     All labels of a class with fewer are used; a count above every class is omitted. C is
-    fixed, since there are too few labels to choose it.
+    fixed, since there are too few labels to choose it. The interval covers both the draws
+    of labels and the test samples. Where test samples duplicate train, the same over the
+    others follows.
     """
-    labels = features.labels
-    sizes = np.bincount(labels, minlength=len(dataset.classes))
+    sizes = np.bincount(features.labels, minlength=len(dataset.classes))
+    # Standardised by all of train: features, unlike labels, are not scarce here.
+    scaler = standardise(features.train)
     scores = []
     for per_class in LABELS_PER_CLASS:
         # No class could give so many.
         if per_class > sizes.max():
             continue
-        values = [
-            _few_label_accuracy(
-                dataset, features, per_class, np.random.default_rng([seed, 7, draw])
-            )
-            for draw in range(N_DRAWS)
-        ]
+        rngs = [np.random.default_rng([seed, 7, draw]) for draw in range(N_DRAWS)]
+        credits_ = np.stack(
+            [
+                _few_label_credit(dataset, features, per_class, scaler, rng)
+                for rng in rngs
+            ]
+        )  # (draws, n_test, n_classes)
         n_small = int((sizes < per_class).sum())
         short = f"; {n_small} of {len(sizes)} classes have fewer" if n_small else ""
-        score = _accuracy_score(
-            "balanced_accuracy",
-            float(np.mean(values)),
-            _with(features, n_labels=per_class),
-            n=len(dataset.test.labels),
-        )
         note = f"mean of {N_DRAWS} draws of labels, C fixed{short}"
-        scores.append(replace(score, note=note))
+        about = _with(features, n_labels=per_class)
+        scores += [
+            replace(score, note=note)
+            for score in _over_draws(dataset, about, credits_, seed=seed)
+        ]
     return scores
 
 
-def _few_label_accuracy(
-    dataset: Dataset, features: Features, per_class: int, rng: np.random.Generator
-) -> float:
+def _few_label_credit(
+    dataset: Dataset,
+    features: Features,
+    per_class: int,
+    scaler: StandardScaler,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return the answers of a probe with so many labels per class, (n_test, n_classes)."""
     labels = features.labels
     shuffled = rng.permutation(len(labels))
     rows = np.concatenate(
         [shuffled[labels[shuffled] == c][:per_class] for c in np.unique(labels)]
     )
-    # Standardised by all of train: features, unlike labels, are not scarce here.
     probe = fit_logistic(
         features.train[rows],
         labels[rows],
         len(dataset.classes),
         FIXED_STRENGTH,
-        standardise(features.train),
+        scaler,
     )
-    return _balanced_accuracy(dataset, probe.credit(features.test))
+    return probe.credit(features.test)
+
+
+def _over_draws(
+    dataset: Dataset, features: Features, credits_: Floats, *, seed: int
+) -> list[Score]:
+    """Return the balanced accuracy as a mean over draws of labels, on all and on unique.
+
+    Args:
+        dataset: its test split was classified.
+        features: with the variant of the scores.
+        credits_: shape (draws, n_test, n_classes).
+        seed: of the resamples.
+    """
+    masks = {False: np.ones(len(dataset.test.labels), np.bool_)}
+    if dataset.duplicated is not None and 0 < dataset.duplicated.sum() < len(masks[0]):
+        masks[True] = ~dataset.duplicated
+    scores = []
+    for deduplicated, mask in masks.items():
+        labels, credit = dataset.test.labels[mask], credits_[:, mask]
+        tables = [stats.confusion(labels, of_draw) for of_draw in credit]
+        values = np.array([stats.balanced_accuracy_of(table) for table in tables])
+        # Recalls are linear in the credit: the mean credit has the mean's test noise.
+        rng = np.random.default_rng([seed, 9])
+        ends = stats.accuracy_intervals(labels, credit.mean(axis=0), rng)
+        low, high = (np.full(N_DRAWS, end) for end in ends["balanced_accuracy"])
+        score = _accuracy_score(
+            "balanced_accuracy", float(values.mean()), features, n=len(labels)
+        )
+        ci_low, ci_high = interval_over_draws(values, low, high)
+        scores.append(
+            replace(score, deduplicated=deduplicated, ci_low=ci_low, ci_high=ci_high)
+        )
+    return scores
 
 
 def permuted_score(dataset: Dataset, features: Features, *, seed: int) -> Score:
@@ -215,8 +258,11 @@ def _probed(
     ]
 
 
-def _reduced(features: Features) -> Features:
-    """Return the features in the common dimension, unchanged if they have no more columns."""
+def in_common_dimension(features: Features) -> Features:
+    """Return the features in the common dimension, unchanged if they have no more columns.
+
+    Principal components of the standardised train features; the variant says so.
+    """
     if features.train.shape[1] <= COMMON_DIMENSION:
         return features
     train, test = common_dimension(features.train, features.test)
