@@ -281,6 +281,8 @@ def _remarks(rate: Any, records: Sequence[Record]) -> Iterator[str]:
             yield "unconditioned"
         if not _is_ranked(rate):
             yield "not ranked: no decoded bytes"
+    elif any(record.job.subject.determinism == "likelihood" for record in records):
+        yield "not ranked: gives likelihoods only"
     yield from dict.fromkeys(r.job.remark for r in records if r.job.remark)
     # Declared by each configuration; the largest is what a reader must know.
     prior_bytes = max(record.job.subject.prior_bytes for record in records)

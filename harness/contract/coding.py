@@ -139,6 +139,13 @@ def decode_after(
     return decode(_model(compressor), code, [length], context=context)[0]
 
 
+def writes_bytes(compressor: Compressor) -> bool:
+    """Return whether a compressor has a bitstream; False where it gives likelihoods only."""
+    if isinstance(compressor, Codec):
+        return True
+    return isinstance(compressor, Stepwise) and compressor.determinism != "likelihood"
+
+
 def join(samples: Sequence[bytes], separator: bytes) -> bytes:
     """Return the samples as one stream, each ended by the separator."""
     return b"".join(sample + separator for sample in samples)
@@ -267,7 +274,7 @@ def payload_of(
 
 
 def _model(compressor: Compressor) -> Stepwise:
-    if not isinstance(compressor, Stepwise) or compressor.determinism == "likelihood":
+    if not isinstance(compressor, Stepwise) or not writes_bytes(compressor):
         msg = f"{compressor.name} gives likelihoods only; it writes no bytes"
         raise NotApplicableError(msg)
     return compressor

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contract.artifact import identity
-from harness.contract.coding import NO_ARTIFACT, code_each, code_stream
+from harness.contract.coding import NO_ARTIFACT, code_each, code_stream, writes_bytes
 from harness.contract.compressor import Bits, Codec, Compressor
 from harness.data.dataset import Dataset
 from harness.errors import ConformanceError
 from harness.records.score import DEDUPLICATED, Realised, Score, Variant
 from harness.statistics.resampling import ratio_interval
 from harness.tasks.column import Column
+from harness.tasks.likelihood import likelihood_lengths, likelihood_scores
 from harness.tasks.outcome import Coded, Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, NoParameters, Samples, Task
 from harness.tasks.two_part import Heldout, two_part_scores
@@ -34,8 +35,13 @@ EMPTY = {False: "empty_bytes", True: "empty_fitted_bytes"}
 
 
 def measure(inputs: Inputs, _: NoParameters) -> Measured:
-    """Return the codes of the test split from each state, and the lengths of the samples."""
+    """Return the codes of the test split from each state, and the lengths of the samples.
+
+    A compressor that writes no bytes has lengths alone.
+    """
     dataset = inputs.dataset
+    if not writes_bytes(inputs.unfitted):
+        return likelihood_lengths(inputs)
     arrays: dict[str, NDArray[Any]] = {}
     facts: dict[str, Any] = {}
     coded: list[Coded] = []
@@ -131,6 +137,8 @@ def _code_of_nothing(compressor: Compressor) -> bytes:
 def originals(evidence: Evidence, _: NoParameters) -> Mapping[str, Samples]:
     """Return the samples that each code must decode to."""
     dataset = evidence.dataset
+    if evidence.subject.determinism == "likelihood":
+        return {}
     samples = dataset.test.samples
     expected: dict[str, Samples] = {}
     for fitted in _states("fit" in evidence.subject.needs, dataset):
@@ -166,10 +174,14 @@ class _Rate:
 def judge(evidence: Evidence, _: NoParameters) -> Judgement:
     """Return the rates, counted in bytes of files that a fresh process decoded.
 
+    Models also have their likelihood, which is the only rate of those that write no bytes.
+
     Raises:
         ConformanceError: the compressor reported other lengths than its codes have.
     """
     dataset = evidence.dataset
+    if evidence.subject.determinism == "likelihood":
+        return likelihood_scores(evidence)
     states = _states("fit" in evidence.subject.needs, dataset)
     rates = [rate for fitted in states for rate in _rates(evidence, fitted)]
     rng = np.random.default_rng([evidence.seed, 1])
@@ -181,6 +193,7 @@ def judge(evidence: Evidence, _: NoParameters) -> Judgement:
         _score(rate, evidence, unique, rng)
         for rate in _rates_without_duplicates(evidence, rates)
     ]
+    scores += likelihood_scores(evidence).scores
     arrays = {f"{rate.name}_bits": rate.per_sample for rate in rates}
     arrays["n_bytes"] = np.array([len(sample) for sample in dataset.test.samples])
     return Judgement(scores=tuple(scores), arrays=arrays)
@@ -338,6 +351,7 @@ def _file_sizes(dataset: Dataset, rates: Sequence[_Rate]) -> list[Score]:
 TASK = Task(
     name="rates",
     version=2,
+    judge_version=2,
     measure=measure,
     judge=judge,
     originals=originals,
@@ -360,6 +374,13 @@ TASK = Task(
             higher_is_better=False,
             baselines=("true_source",),
             ranks=True,
+        ),
+        Column(
+            header="likelihood bpb",
+            metric="likelihood_bpb",
+            meaning="bits per byte of the test split under a model's probabilities, given "
+            "train; nothing was decoded, so that it has no rank",
+            higher_is_better=False,
         ),
         Column(
             header="two-part bpb",

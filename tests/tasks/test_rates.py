@@ -1,11 +1,15 @@
+import math
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.contract.artifact import identity
 from harness.contract.coding import decode_each, decode_stream
-from harness.contract.registry import load_registry
+from harness.contract.registry import load_plugin, load_registry
 from harness.data.dataset import Dataset, Split, subset
 from harness.data.load import load_dataset
 from harness.tasks import rates
@@ -115,3 +119,74 @@ def test_the_store_has_8_bits_per_byte_of_any_data():
     digits = subset(load_dataset("digits"), n_train=50, n_test=20, seed=0)
     found = named(rate("store", digits))
     assert found["cold_bpb"] == found["stream_bpb"] == found["heldout_bpb"] == 8
+
+
+HERE = Path(__file__).parent.parent / "faulty_compressors.py"
+KINDS = {entry.name: entry.kind for entry in load_plugin(HERE)}
+
+
+def rated(model: Any, dataset: Dataset) -> Evaluation:
+    corpus = [sample + dataset.separator for sample in dataset.train.samples]
+    inputs = Inputs(
+        unfitted=model,
+        fitted=model.fit(corpus, seed=0) if corpus else model,
+        dataset=dataset,
+        seed=0,
+    )
+    return evaluate(rates.TASK, inputs, NoParameters())
+
+
+def adaptive_bits(stream: bytes, history: bytes) -> float:
+    """Return -log2 p of a stream by counts of all bytes before each, in plain Python."""
+    counts, bits = Counter(history), 0.0
+    for symbol in stream:
+        n = max(counts.total(), 1)
+        unit = (2**24 - 256) // n
+        frequency = 1 + counts[symbol] * unit
+        if symbol == 0:
+            frequency += 2**24 - 256 - counts.total() * unit
+        bits += 24 - math.log2(frequency)
+        counts[symbol] += 1
+    return bits
+
+
+def test_a_model_that_writes_no_bytes_has_its_likelihood_as_its_only_rate():
+    dataset = data(duplicated=(3, 7))
+    outcome = rated(KINDS["likelihood_only"](), dataset)
+    assert [s.name for s in outcome.scores] == [
+        "likelihood_bpb",
+        "likelihood_bpb_dedup",
+    ]
+    assert outcome.coded == ()
+    score = outcome.scores[0]
+    history = b"".join(s + b"\n" for s in dataset.train.samples)
+    stream = b"".join(s + b"\n" for s in dataset.test.samples)
+    expected = adaptive_bits(stream, history) / dataset.test.n_bytes
+    assert score.value == pytest.approx(expected)
+    assert score.ci_low < score.value < score.ci_high
+    assert not score.is_ranked
+    assert (score.realised, score.state) == ("likelihood", "fit(train)")
+
+
+def test_the_likelihood_of_a_network_is_its_coded_rate_less_the_coder():
+    dataset = data()
+    spec = "byte_gru(size='10k', steps=3)"
+    scores = named(rate(spec, dataset))
+    excess = scores["heldout_bpb"] - scores["likelihood_bpb"]
+    # Container and range coder cost some bytes, and nothing per symbol.
+    assert 0 < excess * dataset.test.n_bytes < 8 * 64
+
+
+@pytest.mark.parametrize("spec", ["deflate", "context_model"])
+def test_what_adapts_and_writes_bytes_has_no_likelihood_beside_them(spec: str):
+    assert "likelihood_bpb" not in named(rate(spec, data()))
+
+
+def test_a_likelihood_without_train_is_that_of_the_unfitted_model():
+    dataset = replace(data(), train=text(60, 60), duplicated=None)
+    (score,) = rated(KINDS["likelihood_only"](), dataset).scores
+    stream = b"".join(s + b"\n" for s in dataset.test.samples)
+    assert score.value == pytest.approx(
+        adaptive_bits(stream, b"") / dataset.test.n_bytes
+    )
+    assert score.state == "unfitted"
