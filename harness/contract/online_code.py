@@ -182,6 +182,14 @@ def encode_blocks(
     return b"".join(code)
 
 
+def block_lengths(code: bytes) -> list[int]:
+    """Return the bytes of each block in a code of `encode_blocks`, their lengths included."""
+    ends = [0]
+    while ends[-1] < len(code):
+        ends.append(_read_block(code, ends[-1])[1])
+    return [stop - start for start, stop in pairwise(ends)]
+
+
 def decode_blocks(
     learner: Learner, code: bytes, lengths: Sequence[int], separator: bytes
 ) -> list[bytes]:

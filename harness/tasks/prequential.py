@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.contract.coding import NO_ARTIFACT, code_stream
 from harness.contract.compressor import Compressor, Stepwise
 from harness.contract.online_code import (
     Learner,
     Schedule,
+    block_lengths,
     encode_blocks,
     learner_of,
     needs_blocks,
@@ -26,6 +30,10 @@ from harness.tasks.column import Column
 from harness.tasks.outcome import Coded, Judgement, Measured
 from harness.tasks.task import Evidence, Inputs, Samples, Task, check_budget
 from harness.units import bits_per_byte, bytes_to_bits
+
+Floats = NDArray[np.float64]
+BLOCK_BYTES = "block_code_bytes"
+"""Array: bytes of the code of each block; of a stream, before its last block and in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +63,13 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
         # A network does not learn inside a stream: it is trained between blocks.
         code = encode_blocks(learner, samples, dataset.separator)
         facts["steps"] = learner.steps
+        block_bytes = block_lengths(code)
     else:
         code = code_stream(compressor, samples, dataset.separator, artifact=NO_ARTIFACT)
+        head = _before_last_block(samples)
+        earlier = code_stream(compressor, head, dataset.separator, artifact=NO_ARTIFACT)
+        # The area needs the last block alone: the sum over earlier ones telescopes.
+        block_bytes = [len(earlier), len(code) - len(earlier)]
     coded = Coded(
         name="prequential",
         fitted=False,
@@ -66,7 +79,14 @@ def measure(inputs: Inputs, parameters: Parameters) -> Measured:
         separator=dataset.separator,
         schedule=learner.schedule if learner else None,
     )
-    return Measured(facts=facts, coded=(coded,))
+    arrays = {BLOCK_BYTES: np.array(block_bytes, np.int64)}
+    return Measured(arrays=arrays, facts=facts, coded=(coded,))
+
+
+def _before_last_block(samples: Samples) -> Samples:
+    """Return the samples before the last of the blocks by which a network would go."""
+    *_, (start, _) = sample_spans([len(sample) for sample in samples])
+    return samples[:start]
 
 
 def originals(evidence: Evidence, _: Parameters) -> Mapping[str, Samples]:
@@ -76,7 +96,7 @@ def originals(evidence: Evidence, _: Parameters) -> Mapping[str, Samples]:
 
 
 def judge(evidence: Evidence, _: Parameters) -> Judgement:
-    """Return the rate of train and test in one stream."""
+    """Return the rate of train and test in one stream, and the bits learned on the way."""
     dataset = evidence.dataset
     samples = dataset.train.samples + dataset.test.samples
     n_bytes = evidence.codes["prequential"].n_bytes
@@ -91,7 +111,47 @@ def judge(evidence: Evidence, _: Parameters) -> Judgement:
         realised="decoded",
         note=_note(evidence.facts.get("steps"), samples),
     )
-    return Judgement(scores=(score,))
+    sizes = _original_bytes(samples, by_blocks="steps" in evidence.facts)
+    learned = Score(
+        metric="learned_bits",
+        value=bits_learned(bytes_to_bits(1) * evidence.arrays[BLOCK_BYTES], sizes),
+        unit="bits",
+        state="unfitted",
+        n=len(samples),
+        note="prequential bits above the rate of the last block",
+    )
+    return Judgement(scores=(score, learned))
+
+
+def _original_bytes(samples: Samples, *, by_blocks: bool) -> NDArray[np.int64]:
+    """Return the bytes of the samples in each block that was measured."""
+    lengths = [len(sample) for sample in samples]
+    spans = sample_spans(lengths)
+    if not by_blocks:
+        # A stream has two parts: what comes before its last block, and that block.
+        start = spans[-1][0]
+        spans = [(0, start), (start, len(samples))]
+    return np.array([sum(lengths[start:stop]) for start, stop in spans], np.int64)
+
+
+def bits_learned(block_bits: Floats, block_bytes: NDArray[np.int64]) -> float:
+    """Return the area between the rates of blocks and the final rate, in bits.
+
+    Sum over blocks of (rate of the block - final rate) * bytes of the block: the bits paid
+    on the way to the final rate, an estimate of the structure that was learned (Finzi et al.
+    2026, "From Entropy to Epiplexity", arXiv:2601.03220, the prequential estimate).
+    Nothing is clipped: a code that gets worse has a negative area.
+
+    Args:
+        block_bits: shape (blocks,), code lengths in order.
+        block_bytes: shape (blocks,), original bytes; the final rate is that of the last
+            block which has any. Without a byte the area is 0.
+    """
+    filled = np.flatnonzero(block_bytes)
+    if not len(filled):
+        return 0.0
+    final = block_bits[filled[-1]] / block_bytes[filled[-1]]
+    return float((block_bits - final * block_bytes)[: filled[-1] + 1].sum())
 
 
 def learner_for(
@@ -133,7 +193,7 @@ def _note(steps: str | None, samples: Sequence[bytes]) -> str:
 
 TASK = Task(
     name="prequential",
-    version=1,
+    version=2,
     measure=measure,
     judge=judge,
     originals=originals,
@@ -146,6 +206,13 @@ TASK = Task(
             meaning="train and test as one stream from nothing, learned block by block",
             with_interval=False,
             higher_is_better=False,
+        ),
+        Column(
+            header="bits learned",
+            metric="learned_bits",
+            meaning="bits of the prequential code above the rate of its last block",
+            digits=0,
+            with_interval=False,
         ),
     ),
 )
