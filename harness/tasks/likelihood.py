@@ -45,8 +45,9 @@ def likelihood_lengths(inputs: Inputs) -> Measured:
     }
     if _learns_inside_a_stream(model):
         arrays[STREAM] = _stream_bits(model, dataset, dataset.test.samples)
-        if _unique(dataset) is not None:
-            unique = dataset.test.take(np.flatnonzero(_unique(dataset)))
+        mask = _unique(dataset)
+        if mask is not None:
+            unique = dataset.test.take(np.flatnonzero(mask))
             arrays[UNIQUE] = _stream_bits(model, dataset, unique.samples)
     return Measured(arrays=arrays)
 
