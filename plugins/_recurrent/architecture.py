@@ -1,30 +1,15 @@
-"""Architecture of a recurrent network, and the units of its integers."""
+"""Architecture of a recurrent network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from .._torch.recipe import Widths
+
 Cell = Literal["gru", "linear"]
 
-GATE_UNITS = 1024
-"""Parts of 1 in which inputs of gates and candidates are counted."""
-GATE_REACH = 12
-"""Largest input of gates and candidates; larger ones are clamped."""
 N_GATES = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Widths:
-    """Widths of a network.
-
-    Attributes:
-        embedding: of a symbol; a quarter of it of a row and of a column.
-        hidden: units of a layer.
-    """
-
-    embedding: int
-    hidden: int
 
 
 # Names are weights over bytes with three symbols of input; two linear layers have as many

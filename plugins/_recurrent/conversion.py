@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from harness import Arrays
 
-from .._torch.quantise import dequantise, quantise_rows
+from .._torch.conversion import matrices_to_floats, matrices_to_integers
 from .architecture import Architecture
 from .network import RecurrentNetwork
 
 
 def to_integers(network: RecurrentNetwork) -> Arrays:
     """Return 8-bit matrices with a scale per row, and float32 biases."""
-    learned: dict[str, NDArray[Any]] = {}
-    for name in network.architecture.matrices:
-        quantised = quantise_rows(network.get_parameter(name).double().numpy())
-        learned[name] = quantised.integers
-        learned[f"{name}_scale"] = quantised.scales.astype(np.float32)
+    learned = matrices_to_integers(network, network.architecture.matrices)
     for name in _biases(network):
         bias = network.get_parameter(name).numpy()
         # The spread of the gates is part of the bias in the integer model.
@@ -34,10 +27,8 @@ def to_integers(network: RecurrentNetwork) -> Arrays:
 def to_floats(architecture: Architecture, learned: Arrays) -> RecurrentNetwork:
     """Return the network that the integers stand for."""
     network = RecurrentNetwork(architecture)
+    matrices_to_floats(network, architecture.matrices, learned)
     with torch.no_grad():
-        for name in architecture.matrices:
-            weight = dequantise(learned[name], learned[f"{name}_scale"])
-            network.get_parameter(name).copy_(torch.from_numpy(weight))
         for name in _biases(network):
             bias = torch.from_numpy(learned[name].copy())
             if len(bias) == len(network.spread):

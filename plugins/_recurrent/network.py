@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._torch.network import Network
+from .._torch.network import Network, by_window, images_of, joined_images
 from .architecture import N_GATES, Architecture
 from .scan import linear_scan
 
@@ -65,28 +65,24 @@ class RecurrentNetwork(Network):
         layers = self.states(symbols)
         shown = layers[-1][:, :, :-1]  # (B, images, L, d)
         logits = functional.linear(shown, self.head, self.head_bias)
-        return _unfold(logits, symbols.shape[1])
+        return joined_images(logits, symbols.shape[1])
 
     def hidden(self, symbols: Tensor) -> dict[str, Tensor]:
         length = symbols.shape[1]
         return {
-            f"layer{i}": _unfold(states[:, :, 1:], length)
+            f"layer{i}": joined_images(states[:, :, 1:], length)
             for i, states in enumerate(self.states(symbols), start=1)
         }
 
     def states(self, symbols: Tensor) -> list[Tensor]:
         """Return the outputs of each layer: (B, images, L + 1, d), one more than symbols."""
-        n, length = symbols.shape
-        whole = self.architecture.n_places or max(length, 1)
-        n_images = max(1, -(-length // whole))
-        # Images of a window become rows of their own: states are reset between them.
-        padded = functional.pad(symbols, (0, n_images * whole - length))
-        inputs = self.inputs(padded.view(n * n_images, whole))
+        # States are reset between the images of a window.
+        inputs = self.inputs(images_of(symbols, self.architecture.n_places))
         if self.architecture.cell == "gru":
             layers = [self._remember(inputs)]
         else:
             layers = self._linear_layers(inputs)
-        return [states.view(n, n_images, whole + 1, -1) for states in layers]
+        return [by_window(states, len(symbols)) for states in layers]
 
     def inputs(self, symbols: Tensor) -> Tensor:
         """Return the inputs of each step, (B, L) -> (B, L + 1, n_inputs)."""
@@ -141,8 +137,3 @@ class RecurrentNetwork(Network):
 
 def _weight(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.zeros(*shape))
-
-
-def _unfold(values: Tensor, length: int) -> Tensor:
-    """Put images of a row one after the other: (B, images, L, d) -> (B, length, d)."""
-    return values.flatten(1, 2)[:, :length]

@@ -67,3 +67,27 @@ def initialise(network: Network, *, seed: int) -> None:
             steps = rng.integers(-(1 << 20), (1 << 20) + 1, tuple(parameter.shape))
             uniform = steps * (width / (1 << 20))
             parameter.copy_(torch.from_numpy(uniform.astype(np.float32)))
+
+
+def images_of(symbols: torch.Tensor, n_places: int) -> torch.Tensor:
+    """Return the images of windows as rows of their own: (B, T) -> (B images, L).
+
+    Args:
+        symbols: of each window; the last image is padded with zeros.
+        n_places: symbols of an image; 0: a window is one image.
+    """
+    n, length = symbols.shape
+    whole = n_places or max(length, 1)
+    n_images = max(1, -(-length // whole))
+    padded = nn.functional.pad(symbols, (0, n_images * whole - length))
+    return padded.view(n * n_images, whole)
+
+
+def by_window(values: torch.Tensor, n_windows: int) -> torch.Tensor:
+    """Return the images of each window: (B images, L, d) -> (B, images, L, d)."""
+    return values.reshape(n_windows, -1, *values.shape[1:])
+
+
+def joined_images(values: torch.Tensor, length: int) -> torch.Tensor:
+    """Return images one after the other: (B, images, L, d) -> (B, length, d)."""
+    return values.flatten(1, 2)[:, :length]

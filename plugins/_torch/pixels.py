@@ -49,6 +49,25 @@ class PixelModel(NeuralModel):
     def training_window(self) -> int:
         return self.recipe.window if self.shape is None else int(np.prod(self.shape))
 
+    @property
+    def n_channels(self) -> int:
+        """Symbols of a pixel."""
+        return int(np.prod((self.shape or ())[2:]))
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """Rows and columns of symbols of an image; None without two axes."""
+        if self.shape is None or len(self.shape) < 2:
+            return None
+        return self.shape[0], int(np.prod(self.shape[1:]))
+
+    def unfinished_image(self, context: bytes) -> bytes:
+        """Return the part of a context that belongs to its last image, if that has an end."""
+        if self.grid is None:
+            return context
+        whole = self.grid[0] * self.grid[1]
+        return context[len(context) // whole * whole :]
+
     def windows(self, corpus: Sequence[bytes], *, seed: int) -> Windows:
         return with_random_targets(
             super().windows(corpus[: self.n_samples], seed=seed),
@@ -56,3 +75,17 @@ class PixelModel(NeuralModel):
             alphabet=self.alphabet,
             rng=philox(seed, 4),
         )
+
+
+def causal_offsets(radius: int, n_channels: int) -> list[tuple[int, int]]:
+    """Return the earlier positions within a radius, as (rows down, columns to the right).
+
+    Args:
+        radius: in pixels, in all directions.
+        n_channels: of a pixel, side by side in a row; all those of a pixel above count.
+    """
+    side = radius * n_channels
+    offsets = [(0, -x) for x in range(1, side + 1)]
+    return offsets + [
+        (-y, x) for y in range(1, radius + 1) for x in range(-side, side + n_channels)
+    ]

@@ -1,7 +1,20 @@
-"""Hyperparameters of training; importable without torch."""
+"""Hyperparameters of networks and of their training; importable without torch."""
 
 import math
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widths:
+    """Widths of a network.
+
+    Attributes:
+        embedding: of a symbol.
+        hidden: units of a layer.
+    """
+
+    embedding: int
+    hidden: int
 
 
 @dataclass(frozen=True, kw_only=True)

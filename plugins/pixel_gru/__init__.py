@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
 from harness import Choice, LogUniform, hookimpl
 
 from .._recurrent.architecture import SIZES, Architecture
@@ -42,10 +40,7 @@ class PixelGRU(PixelModel, Recurrent):
 
     @property
     def architecture(self) -> Architecture:
-        grid = None
-        if self.shape and len(self.shape) > 1:
-            grid = (self.shape[0], int(np.prod(self.shape[1:])))
-        channels = int(np.prod((self.shape or ())[2:]))
+        grid, channels = self.grid, self.n_channels
         # Of a coloured pixel, the same channel of the last pixel and of that above.
         distances = {1, channels, grid[1]} if grid else {1, 2, 3}
         return Architecture(
@@ -58,8 +53,7 @@ class PixelGRU(PixelModel, Recurrent):
 
     def _reach(self, context: bytes) -> bytes:
         # States are reset after an image: complete ones leave no trace.
-        whole = self.architecture.n_places
-        return context[len(context) // whole * whole :] if whole else context
+        return self.unfinished_image(context)
 
 
 @hookimpl

@@ -7,6 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._torch.pixels import causal_offsets
+
 
 @dataclass(frozen=True, kw_only=True)
 class MLPWidths:
@@ -48,15 +50,7 @@ class Neighbourhood:
             )
         n_channels = int(np.prod(shape[2:]))
         height, width = shape[0], shape[1] * n_channels
-        # All channels of a pixel lie side by side, also those of the same pixel.
-        side = radius * n_channels
-        offsets = [(0, -x) for x in range(1, side + 1)]
-        offsets += [
-            (-y, x)
-            for y in range(1, radius + 1)
-            for x in range(-side, side + n_channels)
-        ]
-        down, right = np.array(offsets).T
+        down, right = np.array(causal_offsets(radius, n_channels)).T
         position = np.arange(height * width + 1)[:, None]
         row, column = position // width + down, position % width + right
         inside = (row >= 0) & (column >= 0) & (column < width)
