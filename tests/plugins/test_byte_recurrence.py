@@ -1,18 +1,19 @@
 """The gated linear recurrence: its scan, and that its integers are integers."""
 
-import argparse
 import hashlib
 import os
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from runpy import run_path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness import START, SpecError, Stepwise
+from harness import SpecError
 from harness.conformance import check_all
 from harness.contract import artifact, coding
 from harness.contract.registry import load_plugin
@@ -23,37 +24,20 @@ PATH = builtin_folder("plugins") / "byte_recurrence"
 KIND: Any = load_plugin(PATH)[0].kind
 BASE = f"{KIND.__module__.split('.')[0]}._recurrent"
 ENGINE = import_module(f"{BASE}.engine")
-# A text that every machine has.
-TEXT = Path(argparse.__file__).read_bytes()
-TRAIN = [TEXT[i : i + 200] for i in range(0, 60_000, 200)]
-UNSEEN = [TEXT[i : i + 200] for i in range(60_000, 80_000, 200)]
-
-
-class Spy(KIND):
-    """Keeps the float network that became integers."""
-
-    seen: Any = None
-
-    def convert(self, network: Any, *about: Any) -> Any:
-        object.__setattr__(self, "seen", network)
-        return super().convert(network, *about)
+NETS = SimpleNamespace(**run_path(str(Path(__file__).with_name("networks.py"))))
+TEXT, UNSEEN, rows_of = NETS.TEXT, NETS.UNSEEN, NETS.rows_of
 
 
 @pytest.fixture(scope="module")
 def trained() -> tuple[Any, Any]:
     """Return a fitted model and its float network."""
-    spy = Spy(size="10k", steps=150)
-    fitted = spy.fit(TRAIN, seed=0)
-    return KIND(size="10k", steps=150, learned=fitted.learned), spy.seen
+    pair: tuple[Any, Any] = NETS.trained(KIND(size="10k", steps=150), NETS.TRAIN)
+    return pair
 
 
 @pytest.fixture(scope="module")
 def fitted(trained: tuple[Any, Any]) -> Any:
     return trained[0]
-
-
-def rows_of(model: Any, samples: list[bytes], **how: Any) -> np.ndarray:
-    return np.concatenate(list(model.frequencies(samples, **how)))
 
 
 class PlainInt64:
@@ -74,7 +58,7 @@ class PlainInt64:
             bias = np.rint(self.k[f"{name}_bias"] * np.float32(1024)).astype(np.int64)
             shown = self.layer(gates + bias, shown)
         logits = self.scaled("head", shown) + self.k["head_bias"] * np.float32(1024)
-        return frequencies_of(np.rint(logits).astype(np.int64))
+        return NETS.frequencies_of(np.rint(logits).astype(np.int64))
 
     def inputs(self, sample: bytes) -> np.ndarray:
         """Return the gates of the first layer, (T, 3 d)."""
@@ -112,14 +96,6 @@ class PlainInt64:
         return sums.astype(np.float32) * (self.k[f"{name}_scale"] * factor)
 
 
-def frequencies_of(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.rint(2**22 * np.exp(-np.arange(16385) / 1024)).astype(np.int64)
-    e = exponentials[np.minimum(logits.max(1, keepdims=True) - logits, 16384)]
-    found = e * (TOTAL - 256) // e.sum(1, keepdims=True) + 1
-    found[range(len(found)), logits.argmax(1)] += TOTAL - found.sum(1)
-    return found
-
-
 def test_the_engine_is_plain_int64(fitted: Any):
     by_hand = PlainInt64(fitted)
     for sample in UNSEEN[:3]:
@@ -131,13 +107,9 @@ def test_the_engine_is_plain_int64(fitted: Any):
 def test_every_carrier_and_the_compiled_sums_give_the_same_rows(
     fitted: Any, few: int, carrier: Any
 ):
-    symbols = np.frombuffer(b"".join(UNSEEN[:20]), np.uint8)
-    table = symbols.reshape(20, -1).T.astype(np.int64)
-    table = np.concatenate([np.full((1, 20), START), table[:-1]])
     make = ENGINE.LinearEngine
     engine = make(fitted.architecture, fitted.learned, carrier=carrier, few=few)
-    _, rows = engine.advance(engine.repeat(engine.start(), 20), table)
-    assert (rows.reshape(-1, 256) == rows_of(fitted, UNSEEN[:20])).all()
+    NETS.check_engine_gives_the_rows_of(engine, fitted, UNSEEN[:20])
 
 
 @pytest.mark.parametrize("context", [b"", b"de", TEXT[:20_000]])
@@ -145,9 +117,7 @@ def test_parallel_rows_are_those_of_steps_for_unequal_lengths(
     fitted: Any, context: bytes
 ):
     samples = [UNSEEN[0], b"", UNSEEN[1][:70], b"x", *UNSEEN[2:17]]
-    stepped = Stepwise.frequencies(fitted, samples, context=context)
-    got = rows_of(fitted, samples, context=context)
-    assert (got == np.concatenate(list(stepped))).all()
+    NETS.check_parallel_rows_are_those_of_steps(fitted, samples, context)
 
 
 def test_a_context_is_what_came_before(fitted: Any):
@@ -157,18 +127,11 @@ def test_a_context_is_what_came_before(fitted: Any):
 
 
 def test_integers_cost_less_than_a_thousandth(trained: tuple[Any, Any]):
-    torch = import_module("torch")
     model, network = trained
-    symbols = torch.from_numpy(np.frombuffer(b"".join(UNSEEN), np.uint8).copy())
-    symbols = symbols.long().view(len(UNSEEN), -1)
-    with torch.inference_mode():
-        nats = torch.nn.functional.cross_entropy(
-            network(symbols).flatten(0, 1), symbols.flatten(), reduction="sum"
-        )
     bits = model.code_lengths(UNSEEN).sum()
-    assert bits == pytest.approx(float(nats) / np.log(2), rel=1e-3)
+    assert bits == pytest.approx(NETS.bits_of_floats(network, UNSEEN), rel=1e-3)
     # Less than the bytes cost by their own frequencies, even if those were known.
-    counts = np.bincount(symbols.flatten(), minlength=256)
+    counts = np.bincount(np.frombuffer(b"".join(UNSEEN), np.uint8))
     shares = counts[counts > 0] / counts.sum()
     assert bits / counts.sum() < 0.8 * -(shares * np.log2(shares)).sum()
 
@@ -254,19 +217,8 @@ def test_fresh_processes_decode_by_the_same_rows(
 
 
 def test_hidden_states_are_what_the_next_byte_is_predicted_from(fitted: Any):
-    torch = import_module("torch")
-    states = fitted.hidden_states(UNSEEN[:5])
-    assert {k: v.shape for k, v in states.items()} == {
-        "layer1": (5, 200, 24),
-        "layer2": (5, 200, 24),
-    }
-    network = fitted.restore(fitted.learned)
-    symbols = torch.from_numpy(np.frombuffer(b"".join(UNSEEN[:5]), np.uint8).copy())
-    with torch.inference_mode():
-        logits = network(symbols.long().view(5, 200))[:, 1:]
-        by_states = torch.from_numpy(states["layer2"]) @ network.head.T
-        by_states += network.head_bias
-    assert torch.allclose(logits, by_states[:, :-1], atol=1e-4)
+    shapes = {"layer1": (5, 200, 24), "layer2": (5, 200, 24)}
+    NETS.check_last_states_predict_the_next_symbol(fitted, UNSEEN[:5], shapes)
 
 
 def test_no_layer_is_refused():
