@@ -44,9 +44,12 @@ MODELS = {
         "pixel_mixture": "",
         "pixel_mlp": "",
         "pixel_gru": "",
+        "pixel_conv": "",
         "byte_transformer": "size='10k'",
         "byte_recurrence": "size='10k'",
         "byte_gru": "size='10k'",
+        "byte_mlp": "size='10k'",
+        "byte_conv": "size='10k'",
     }.items()
 }
 CONTROL, CONTROLLED = "float pixel_transformer (control)", "pixel_transformer"
@@ -348,6 +351,10 @@ CARRIERS: Mapping[str, Callable[[Any, str], Any]] = {
     "pixel_gru": _recurrent,
     "byte_gru": _recurrent,
     "byte_recurrence": _recurrent,
+    # Engines of feed-forward networks have the same arguments.
+    "byte_mlp": _recurrent,
+    "byte_conv": _recurrent,
+    "pixel_conv": _recurrent,
 }
 
 

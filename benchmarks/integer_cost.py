@@ -39,12 +39,18 @@ PIXELS = (
     "pixel_mlp(size='50k')",
     "pixel_gru(size='10k')",
     "pixel_gru(size='50k')",
+    "pixel_conv(size='10k')",
+    "pixel_conv(size='50k')",
 )
 TEXTS = (
     "byte_recurrence(size='10k')",
     "byte_recurrence(size='100k')",
     "byte_gru(size='10k')",
     "byte_gru(size='100k')",
+    "byte_mlp(size='10k')",
+    "byte_mlp(size='100k')",
+    "byte_conv(size='10k')",
+    "byte_conv(size='100k')",
     "byte_transformer(size='10k')",
     "byte_transformer(size='50k')",
 )

@@ -185,6 +185,9 @@ def ignore(*_: object) -> None:
 MODELS = [
     Case(plugin="byte_gru", float_step=gru_step),
     Case(plugin="byte_recurrence", float_step=linear_step),
+    Case(plugin="byte_mlp"),
+    Case(plugin="byte_conv"),
+    Case(plugin="pixel_conv", data="digits"),
     Case(plugin="pixel_gru", data="digits", float_step=gru_step),
     Case(plugin="pixel_mlp", data="digits", float_step=mlp_step),
     Case(plugin="pixel_transformer", data="digits", float_step=attention_step),
