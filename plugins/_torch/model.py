@@ -227,6 +227,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
         else:
             network = self.restore(self.learned)
         windows, course = self.windows(corpus, seed=seed), self._course(seed)
+        network.observe(windows)
         # The device only trains; the integers are computed on the CPU from a float32 copy.
         trainer = Trainer(network.to(device_for(self.device)), windows, course)
         calibration_batch = calibration(windows, seed=seed)

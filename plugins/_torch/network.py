@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .batches import philox
+from .batches import Windows, philox
 
 
 class Network(nn.Module, ABC):
@@ -42,6 +42,12 @@ class Network(nn.Module, ABC):
         """
         logits = self(symbols)  # (B, T) -> (B, T, A)
         return nn.functional.cross_entropy(logits[real], targets[real])
+
+    def observe(self, windows: Windows) -> None:
+        """Take from the training windows, before the first step, all that is no weight.
+
+        Most networks take nothing; one that reads counts counts.
+        """
 
     def initial_scale(self, name: str, parameter: torch.Tensor) -> float:
         """Return the standard deviation of a matrix's initial weights: 1/sqrt(n_in)."""

@@ -8,5 +8,5 @@
 - fused: the same in compiled loops, for small models on a CPU; tables: its arrays;
   packing: their layout.
 - engine: choice between the two forms.
-- pixels: images pixel by pixel on top of it all.
+- pixels, bytes: images pixel by pixel, and texts byte by byte, on top of it all.
 """

@@ -26,6 +26,8 @@ class Architecture:
         n_heads: H, each of width D / H.
         reaches: per layer, how many positions before its own a position attends to.
         n_positions: of the learned position embedding; 0 for learned biases by distance.
+        has_prior: True where each position also reads another model's distribution of the
+            next symbol, as V levels (`integers`).
     """
 
     n_symbols: int
@@ -33,6 +35,7 @@ class Architecture:
     n_heads: int
     reaches: tuple[int, ...]
     n_positions: int = 0
+    has_prior: bool = False
 
     @property
     def head_width(self) -> int:

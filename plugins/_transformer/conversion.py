@@ -6,7 +6,7 @@ calibration batch; `integers` derives everything else.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from torch import Tensor
 from harness import Arrays
 
 from .._torch.quantise import dequantise, quantise_rows
-from .architecture import Architecture
 from .integers import BY_HEAD, BY_LAYER, matrices_of, residual_units
 from .network import Affine, CausalTransformer, Norm
+
+AnyTransformer = TypeVar("AnyTransformer", bound=CausalTransformer)
 
 MARGIN = 1.1
 """Ratio of the largest activation allowed to the largest in calibration."""
@@ -51,6 +52,8 @@ def to_integers(network: CausalTransformer, symbols: Tensor, real: Tensor) -> Ar
         learned[f"{name}.weight"] = quantised.integers
         learned[f"{name}.scale"] = quantised.scales.astype(np.float32)
         learned[f"{name}.bias"] = bias.astype(np.float32)
+    if network.architecture.has_prior:
+        learned["trust"] = _array(network.trust.weight).astype(np.float32)
     return learned
 
 
@@ -112,6 +115,9 @@ def _folded(
             (f"contract.{layer}", _array(contract.weight), _array(contract.bias))
         )
     matrices.append(("head", *_after_norm(network.norm, network.head)))
+    if network.architecture.has_prior:
+        prior = network.prior
+        matrices.append(("prior", _array(prior.weight), _array(prior.bias)))
     return matrices
 
 
@@ -134,12 +140,12 @@ def _array(weights: object) -> NDArray[np.float64]:
     return weights.detach().cpu().double().numpy()
 
 
-def to_floats(architecture: Architecture, learned: Arrays) -> CausalTransformer:
-    """Return the network that the integers stand for, to be trained further.
+def to_floats(network: AnyTransformer, learned: Arrays) -> AnyTransformer:
+    """Set the weights of a network to those that the integers stand for; return it.
 
     Gains are one and shifts zero: they are in the matrices now.
     """
-    network = CausalTransformer(architecture)
+    architecture = network.architecture
     units = residual_units(architecture.width, float(learned["range_residual"].max()))
     state = network.state_dict()
     state["embed"] = torch.from_numpy(learned["embed"] / np.float32(units))
@@ -159,5 +165,7 @@ def to_floats(architecture: Architecture, learned: Arrays) -> CausalTransformer:
         place = f"blocks.{at}.{kind}" if at else kind
         state[f"{place}.weight"] = torch.from_numpy(weight)
         state[f"{place}.bias"] = torch.from_numpy(learned[f"{name}.bias"].copy())
+    if architecture.has_prior:
+        state["trust.weight"] = torch.from_numpy(learned["trust"].copy())
     network.load_state_dict(state)
     return network

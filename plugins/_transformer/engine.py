@@ -19,7 +19,7 @@ from .fused import read_symbols
 from .integers import Integers
 from .packing import start_rings, tables_of
 from .parallel import Memory, Parallel
-from .tables import Rings
+from .tables import Inputs, Rings
 
 Ints = NDArray[np.int64]
 Form = Literal["fused", "parallel"]
@@ -74,9 +74,18 @@ class TransformerEngine:
         return TransformerState(position=state.position, memory=memory.take(streams))
 
     def advance(
-        self, state: TransformerState, symbols: Ints
+        self,
+        state: TransformerState,
+        symbols: Ints,
+        levels: NDArray[np.float32] | None = None,
     ) -> tuple[TransformerState, Ints]:
-        """Read symbols (k, m); return the next state and frequencies (k, m, V)."""
+        """Read symbols (k, m); return the next state and frequencies (k, m, V).
+
+        Args:
+            state: given up by the caller.
+            symbols: START stands before a stream's first one.
+            levels: (k, m, V), of the prior after each symbol; None where there is none.
+        """
         n_symbols = self.model.architecture.n_symbols
         steps = state.position + np.arange(len(symbols))
         # The first symbol of an image is predicted from START, as in training.
@@ -84,17 +93,21 @@ class TransformerEngine:
         starts = (symbols == START) | np.array(restarts, bool)[:, None]
         tokens = np.where(starts, n_symbols, symbols)
         position = state.position + len(symbols)
+        if levels is None:
+            levels = np.empty((*symbols.shape, 0), np.float32)
+        # Whole streams, one after the other: (k, m, V) -> (m, k, V).
+        by_stream = Inputs(
+            np.ascontiguousarray(tokens.T), np.ascontiguousarray(levels.swapaxes(0, 1))
+        )
         if (self.form or self._faster(*symbols.shape)) == "fused":
             rings = self._rings(state)
-            # The compiled form reads whole streams, one after the other.
-            by_stream = np.ascontiguousarray(tokens.T)
-            fused_logits = np.empty((*by_stream.shape, n_symbols), np.float32)
+            fused_logits = np.empty((*tokens.T.shape, n_symbols), np.float32)
             read_symbols(fused_logits, by_stream, state.position, self.tables, rings)
             rows = self._rows(fused_logits.swapaxes(0, 1))
             return TransformerState(position=position, memory=rings), rows
         memory = self._remembered(state).take(slice(symbols.shape[1]))
         with few_threads():
-            memory, logits = self.parallel.advance(memory, tokens.T)
+            memory, logits = self.parallel.advance(memory, *by_stream)
         following = TransformerState(position=position, memory=memory)
         # A GPU fills rows by itself: copying logits would cost more.
         if logits.device.type != "cpu":

@@ -14,8 +14,18 @@ import numba
 import numpy as np
 
 from .._torch.compiled import Function, compiled
-from .integers import NORM_SHIFT, WEIGHT_TOTAL
-from .tables import LANES, Affines, Array, Attention, Place, Rings, RowBlock, Tables
+from .integers import NORM_SHIFT, UNIFORM_LEVEL, WEIGHT_TOTAL
+from .tables import (
+    LANES,
+    Affines,
+    Array,
+    Attention,
+    Inputs,
+    Place,
+    Rings,
+    RowBlock,
+    Tables,
+)
 
 F4 = np.float32
 ROWS = 64
@@ -26,21 +36,27 @@ UNSEEN = F4(-(1 << 30))
 
 @compiled
 def read_symbols(
-    logits: Array, symbols: Array, position: int, tables: Tables, rings: Rings
+    logits: Array, inputs: Inputs, position: int, tables: Tables, rings: Rings
 ) -> None:
-    """Read symbols (m, k) of m streams; write whole logits (m, k, V), float32."""
-    n_steps, tokens = symbols.shape[1], symbols.reshape(-1)
+    """Read the inputs of m streams; write whole logits (m, k, V), float32."""
+    n_steps, tokens = inputs.symbols.shape[1], inputs.symbols.reshape(-1)
     predicted = logits.reshape(-1, logits.shape[2])
+    all_levels = inputs.levels.reshape(len(tokens), inputs.levels.shape[2])
     for first in range(0, len(tokens), ROWS):
+        levels = all_levels[first : first + ROWS]
         rows = np.arange(first, min(first + ROWS, len(tokens)))
         block = _block(rows // n_steps, position + rows % n_steps, tables)
         _embed(tokens[first : first + ROWS], block, tables)
+        if len(tables.trust) > 0:
+            _expect(levels, block, tables)
         # A block goes through all layers before the next: its states stay cached.
         for layer in range(len(tables.slots)):
             _attend(layer, block, tables, rings)
             _perceive(layer, block, tables)
         _norm(-1, block, tables)
         _affine(0, block.normal, tables.head, predicted[first : first + ROWS])
+        if len(tables.trust) > 0:
+            _trust(levels, predicted[first : first + ROWS], tables)
 
 
 @compiled
@@ -65,6 +81,30 @@ def _embed(tokens: Array, block: RowBlock, tables: Tables) -> None:
             # Images restart their positions; texts have none.
             block.positions[row] %= period
             block.states[row] += tables.position[block.positions[row]]
+
+
+@compiled
+def _expect(levels: Array, block: RowBlock, tables: Tables) -> None:
+    """Add the prior to the states, by those of its levels that are likely."""
+    weight = tables.prior.weight[0]
+    sums = np.zeros(block.states.shape, F4)
+    for row in range(len(levels)):
+        for j in range(levels.shape[1]):
+            excess = levels[row, j] - F4(UNIFORM_LEVEL)
+            # Few symbols are likely: the other rows of the matrix are not read.
+            if excess > 0:
+                for k in range(weight.shape[1]):
+                    sums[row, k] += excess * weight[j, k]
+    _change(0, sums, tables.prior, block)
+
+
+@compiled
+def _trust(levels: Array, logits: Array, tables: Tables) -> None:
+    """Add the prior to the logits."""
+    for row in range(len(levels)):
+        for j in range(levels.shape[1]):
+            # Rounded before it is added, so that only whole numbers are summed.
+            logits[row, j] += np.rint(levels[row, j] * tables.trust[0])
 
 
 @compiled
@@ -244,6 +284,12 @@ def _add(layer: int, x: Array, matrices: Affines, block: RowBlock) -> None:
     # Sums apart: the states are added only to scaled, whole numbers.
     sums = np.empty(block.states.shape, F4)
     _multiply(x, matrices.weight[layer], sums)
+    _change(layer, sums, matrices, block)
+
+
+@compiled
+def _change(layer: int, sums: Array, matrices: Affines, block: RowBlock) -> None:
+    """Add rint(sums * scale + shift) to the states, within the limit."""
     scale, shift = matrices.scale[layer], matrices.shift[layer]
     limit, states = matrices.limit[layer], block.states
     for row in range(len(sums)):

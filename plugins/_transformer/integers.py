@@ -46,6 +46,14 @@ RESIDUAL_UNITS = 4096
 BY_HEAD = ("query", "key", "value", "attended")
 BY_LAYER = ("norm_attention", "norm_mlp", "expand", "gelu")
 NORM_EPSILON = 1e-5
+LEVEL_UNITS = 16
+"""A prior's log probabilities are whole levels of 1/16 bit."""
+LEVEL_BITS = 16
+"""Level 0 is a probability of 2**-16 or less, level 256 one of 1."""
+UNIFORM_LEVEL = (LEVEL_BITS - 8) * LEVEL_UNITS
+"""Only what is likelier than 1/256 enters the residual stream: a sparse input."""
+PRIOR_UNITS = 4 * LEVEL_UNITS
+"""Levels to 1 of the float network's input: 4 bits."""
 LOGIT_LIMIT = 1 << 20
 """Far over LOGIT_UNITS times any logit, and far below 2**24."""
 
@@ -87,6 +95,8 @@ class Integers:
         residual_limit: of the residual stream.
         norm_epsilon: added to the shifted sum of squares.
         exponentials: scores below the highest -> weight before normalisation; the last is 0.
+        prior: (D, V) matrix from the levels over UNIFORM_LEVEL; None without a prior.
+        trust: logits for one level of the prior, rounded to float32.
     """
 
     architecture: Architecture
@@ -100,13 +110,16 @@ class Integers:
     residual_limit: int
     norm_epsilon: int
     exponentials: I32
+    prior: I8Affine | None = None
+    trust: float = 0.0
 
 
 def matrices_of(architecture: Architecture) -> list[str]:
     """Return the names of all matrices."""
     kinds = ("qkv", "project", "expand", "contract")
     layers = range(architecture.n_layers)
-    return [f"{kind}.{layer}" for layer in layers for kind in kinds] + ["head"]
+    outer = ["head", "prior"] if architecture.has_prior else ["head"]
+    return [f"{kind}.{layer}" for layer in layers for kind in kinds] + outer
 
 
 def residual_limit(width: int) -> int:
@@ -147,7 +160,16 @@ def derive(architecture: Architecture, learned: Arrays) -> Integers:
         residual_limit=residual_limit(architecture.width),
         norm_epsilon=NORM_SHIFT * round(architecture.width * NORM_EPSILON * units**2),
         exponentials=exponentials,
+        **(_prior(learned, units) if architecture.has_prior else {}),
     )
+
+
+def _prior(learned: Arrays, units: int) -> dict[str, Any]:
+    """Return the two ways of a prior's levels: into the residual stream and the logits."""
+    # Levels are at most 256, and no row of int8 weights of 256 levels sums to 2**16.
+    matrix = _affine(learned, "prior", 1 / PRIOR_UNITS, np.float64(units))
+    logits = float(learned["trust"][0]) * (math.log(2) * LOGIT_UNITS / LEVEL_UNITS)
+    return {"prior": matrix, "trust": float(np.float32(logits))}
 
 
 def _layer(architecture: Architecture, learned: Arrays, at: int, units: int) -> Layer:

@@ -18,6 +18,7 @@ from .._torch.recipe import Recipe
 from .architecture import SIZES, Architecture
 
 if TYPE_CHECKING:
+    from .engine import TransformerEngine
     from .network import CausalTransformer
 
 GROUP = 256
@@ -53,9 +54,13 @@ class Transformer(NeuralModel):
     def restore(self, learned: Arrays) -> CausalTransformer:
         from .conversion import to_floats
 
-        return to_floats(self.architecture, learned)
+        return to_floats(self.network(), learned)
 
     def engine(self, learned: Arrays) -> Engine:
+        return self.transformer(learned)
+
+    def transformer(self, learned: Arrays) -> TransformerEngine:
+        """Return the engine of the network alone."""
         import torch
 
         from .._torch.training import device_for

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from .._torch.network import Network
 from .architecture import Architecture, slopes
+from .integers import LEVEL_UNITS, PRIOR_UNITS, UNIFORM_LEVEL
 
 Note = Callable[[str, Tensor], None]
 NORM_EPSILON = 1e-5
@@ -34,20 +35,38 @@ class CausalTransformer(Network):
         )
         self.norm = Norm(width)
         self.head = Affine(width, n_symbols)
+        if architecture.has_prior:
+            self.prior, self.trust = Affine(n_symbols, width), Trust()
 
-    def forward(self, symbols: Tensor, note: Note | None = None) -> Tensor:
+    def forward(
+        self,
+        symbols: Tensor,
+        note: Note | None = None,
+        levels: Tensor | None = None,
+    ) -> Tensor:
         """Return logits (B, T, V) of each of `symbols` (B, T) given those before it.
 
         Args:
             symbols: int64.
             note: called with the name and value of every activation that is quantised.
+            levels: (B, T, V), of the prior; None for those that the network finds itself.
         """
         note = note or _ignore
         read = self._started(symbols)[:, :-1]
-        *_, last = self._states(read, note)
+        levels = self.levels(symbols[:, :-1]) if levels is None else levels
+        *_, last = self._states(read, note, levels)
         normal = self.norm(last, lambda x: note("norm_last", x))  # (B, T, D)
         logits: Tensor = self.head(normal)  # (B, T, D) -> (B, T, V)
-        return logits
+        # A second way of the prior: straight to the logits, times a learned number.
+        return logits if levels is None else logits + self.trust(levels)
+
+    def levels(self, symbols: Tensor) -> Tensor | None:
+        """Return the prior's levels before and after each of `symbols`, (B, T + 1, V).
+
+        Families with a prior override this; None is no prior.
+        """
+        del symbols
+        return None
 
     def layer(self, index: int) -> Block:
         """Return one block, typed."""
@@ -55,7 +74,8 @@ class CausalTransformer(Network):
 
     def hidden(self, symbols: Tensor) -> dict[str, Tensor]:
         # The state after the start symbol belongs to no position.
-        states = [x[:, 1:] for x in self._states(self._started(symbols), _ignore)]
+        stream = self._states(self._started(symbols), _ignore, self.levels(symbols))
+        states = [x[:, 1:] for x in stream]
         layers = {f"layer{layer}": x for layer, x in enumerate(states[1:])}
         return {**layers, "norm": self.norm(states[-1], lambda _: None)}
 
@@ -74,7 +94,7 @@ class CausalTransformer(Network):
         start = torch.full_like(symbols[:, :1], self.architecture.n_symbols)  # (B, 1)
         return torch.cat([start, symbols], dim=1)
 
-    def _states(self, read: Tensor, note: Note) -> list[Tensor]:
+    def _states(self, read: Tensor, note: Note, levels: Tensor | None) -> list[Tensor]:
         """Return the residual stream (B, T, D) before and after every block."""
         states: Tensor = self.embed[read]  # (B, T) -> (B, T, D)
         if self.architecture.n_positions:
@@ -82,6 +102,9 @@ class CausalTransformer(Network):
             # The last pixel is read but predicts nothing: it has no position of its own.
             last = self.architecture.n_positions - 1
             states = states + self.position[at.clamp(max=last)]
+        if levels is not None:
+            likely = (levels - UNIFORM_LEVEL).clamp(min=0) / PRIOR_UNITS
+            states = states + self.prior(likely)  # (B, T, V) -> (B, T, D)
         stream = [states]
         for layer, block in enumerate(self.blocks):
             note("residual", states)
@@ -210,6 +233,18 @@ class Affine(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         outputs: Tensor = functional.linear(x, self.weight, self.bias)
         return outputs
+
+
+class Trust(nn.Module):
+    """Logits of a prior: its log probabilities times one learned number, at first 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, levels: Tensor) -> Tensor:
+        nats: Tensor = levels * (math.log(2) / LEVEL_UNITS)
+        return nats * self.weight
 
 
 def _weight(*shape: int) -> nn.Parameter:

@@ -36,7 +36,15 @@ def tables_of(model: Integers) -> Tables:
         biases=_stack([x.biases for x in layers]),
         slots=np.array([x.reach + 1 for x in layers]),
         exponentials=model.exponentials.astype(F4),
+        prior=_affines([model.prior], residual) if model.prior else _no_matrices(),
+        trust=np.array([model.trust] if model.prior else [], F4),
     )
+
+
+def _no_matrices() -> Affines:
+    # One type for numba, with a prior or without.
+    none = np.empty((0, 0), F4)
+    return Affines(np.empty((0, 0, 0), F4), none, none, none)
 
 
 def _affines(matrices: list[I8Affine], limits: list[Any]) -> Affines:

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._torch.exact import lookup, matmul, requantise
-from .integers import LOGIT_LIMIT, NORM_SHIFT, WEIGHT_TOTAL, I8Affine, Integers, Layer
+from .integers import (
+    LOGIT_LIMIT,
+    NORM_SHIFT,
+    UNIFORM_LEVEL,
+    WEIGHT_TOTAL,
+    I8Affine,
+    Integers,
+    Layer,
+)
 
 PIECE = 256
 """Most positions of a stream that attend at once: bounds the memory of the scores."""
@@ -83,6 +91,7 @@ class Parallel:
         self.embed = self._values(model.embed)
         self.position = self._values(model.position)
         self.head = self._matrix(model.head)
+        self.prior = None if model.prior is None else self._matrix(model.prior)
         self.exponentials = self._values(model.exponentials)
         self.blocks = [self._block(layer) for layer in model.layers]
 
@@ -93,9 +102,13 @@ class Parallel:
         return Memory(position=0, layers=((empty, empty),) * shape.n_layers)
 
     def advance(
-        self, memory: Memory, symbols: NDArray[np.int64]
+        self, memory: Memory, symbols: NDArray[np.int64], levels: NDArray[np.float32]
     ) -> tuple[Memory, Tensor]:
-        """Read symbols (B, C), START as V; return whole logits (B, C, V)."""
+        """Read symbols (B, C), START as V, and a prior's levels (B, C, V or 0).
+
+        Returns:
+            The next memory, and whole logits (B, C, V).
+        """
         parts, first = [], 0
         while first < symbols.shape[1]:
             # A piece ends with its image: the next one starts with an empty memory.
@@ -104,20 +117,25 @@ class Parallel:
                 empty = self.start(len(symbols))
                 memory = replace(empty, position=memory.position)
             piece = symbols[:, first : first + n]
-            memory, logits = self._read(memory, piece)
+            memory, logits = self._read(memory, piece, levels[:, first : first + n])
             parts.append(logits)
             first += n
         return memory, torch.cat(parts, dim=1)
 
     @torch.inference_mode()
     def _read(
-        self, memory: Memory, symbols: NDArray[np.int64]
+        self, memory: Memory, symbols: NDArray[np.int64], levels: NDArray[np.float32]
     ) -> tuple[Memory, Tensor]:
         tokens = torch.from_numpy(symbols).to(self.device)
         states = self.embed[tokens]  # (B, C) -> (B, C, D)
         if len(self.position):
             first = memory.position % len(self.position)
             states = states + self.position[first : first + tokens.shape[1]]
+        whole = torch.from_numpy(levels).to(self.device)  # (B, C, V)
+        if self.prior is not None:
+            likely = (whole - UNIFORM_LEVEL).clamp_(min=0)
+            sums = matmul(likely, self.prior.weight)  # (B, C, V) -> (B, C, D)
+            states = self._add(states, sums, self.prior)
         layers = []
         for index, memory_of_layer in enumerate(memory.layers):
             states, new_memory = self._through(index, states, memory_of_layer)
@@ -125,6 +143,9 @@ class Parallel:
         model = self.model
         normal = self._norm(states, model.head_norm_scale, model.head_norm_limit)
         logits = self._affine(normal, self.head, LOGIT_LIMIT)  # (B, C, D) -> (B, C, V)
+        if self.prior is not None:
+            # Rounded before it is added, so that only whole numbers are summed.
+            logits.add_(whole.mul_(model.trust).round_())
         position = memory.position + tokens.shape[1]
         return Memory(position=position, layers=tuple(layers)), logits
 

@@ -27,7 +27,8 @@ class Tables(NamedTuple):
     """The model as arrays, layers stacked: L layers, H heads.
 
     `norm_scales` and `norm_limits` have two entries for every layer and a last one for the
-    head; `slots` is how many positions a layer remembers.
+    head; `slots` is how many positions a layer remembers. `trust` and the matrices of
+    `prior` are one, or none without a prior.
     """
 
     embed: Array
@@ -47,6 +48,15 @@ class Tables(NamedTuple):
     biases: Array
     slots: Array
     exponentials: Array
+    prior: Affines
+    trust: Array
+
+
+class Inputs(NamedTuple):
+    """Symbols (m, k) of m streams, and a prior's levels after each, (m, k, V or 0)."""
+
+    symbols: Array
+    levels: Array
 
 
 class Rings(NamedTuple):
