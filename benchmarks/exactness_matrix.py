@@ -22,7 +22,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ MODELS = {
         "pixel_gru": "",
         "pixel_conv": "",
         "byte_transformer": "size='10k'",
+        "byte_hybrid": "size='10k'",
         "byte_recurrence": "size='10k'",
         "byte_gru": "size='10k'",
         "byte_mlp": "size='10k'",
@@ -337,16 +337,20 @@ def _mlp(fitted: Any, carrier: str) -> Any:
 def _transformer(fitted: Any, carrier: str) -> Any:
     import torch
 
-    engine = type(fitted.engine(fitted.learned))
-    package = engine.__module__.rpartition(".")[0]
-    derive = import_module(f"{package}.integers").derive
-    integers = derive(fitted.architecture, fitted.learned)
-    return engine(integers, carrier=getattr(torch, carrier), form="parallel")
+    engine = fitted.transformer(fitted.learned)
+    make = type(engine)
+    return make(engine.model, carrier=getattr(torch, carrier), form="parallel")
+
+
+def _hybrid(fitted: Any, carrier: str) -> Any:
+    engine = fitted.engine(fitted.learned)
+    return type(engine)(_transformer(fitted, carrier), engine.counts)
 
 
 CARRIERS: Mapping[str, Callable[[Any, str], Any]] = {
     "pixel_transformer": _transformer,
     "byte_transformer": _transformer,
+    "byte_hybrid": _hybrid,
     "pixel_mlp": _mlp,
     "pixel_gru": _recurrent,
     "byte_gru": _recurrent,

@@ -53,6 +53,8 @@ TEXTS = (
     "byte_conv(size='100k')",
     "byte_transformer(size='10k')",
     "byte_transformer(size='50k')",
+    "byte_hybrid(size='10k')",
+    "byte_hybrid(size='50k')",
 )
 
 

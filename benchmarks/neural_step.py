@@ -198,6 +198,7 @@ MODELS = [
         float_step=attention_step,
     ),
     Case(plugin="byte_transformer", float_step=attention_step),
+    Case(plugin="byte_hybrid"),
 ]
 
 
