@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness import SpecError
 from harness.contract.registry import load_plugin
@@ -126,18 +124,6 @@ def test_a_source_is_coded_near_its_entropy_and_never_below(process, parameters)
     assert (got < 1.02 * ideal + 200).all()
 
 
-few = st.lists(st.sampled_from(b"ab \xff"), max_size=60).map(bytes)
-any_data = st.one_of(st.binary(max_size=300), few)
-
-
-@settings(max_examples=25, deadline=None)
-@given(data=any_data, context=st.binary(max_size=20), depth=st.integers(0, 8))
-def test_data_comes_back_from_its_code(data: bytes, context: bytes, depth: int):
-    for codec in (small(depth=depth), small(depth=depth).fit([TEXT[:200]], seed=0)):
-        code = codec.compress(data, context=context)
-        assert codec.decompress(code, length=len(data), context=context) == data
-
-
 def test_a_full_table_still_codes_and_keeps_the_short_contexts():
     codec, text = small(table_bits=16), TEXT[:30000]
     code = codec.pack(text)
@@ -148,35 +134,6 @@ def test_a_full_table_still_codes_and_keeps_the_short_contexts():
 def test_contexts_help_on_text():
     lengths = [len(Ctw(depth=d).pack(TEXT[:30000])) for d in (0, 1, 3)]
     assert lengths[2] < 0.8 * lengths[1] < 0.8 * 0.9 * lengths[0]
-
-
-def test_a_prefix_leaves_no_trace_in_codes_after_another():
-    samples, prefixes = (
-        [TEXT[5000:5400], b"", bytes(30)],
-        [TEXT[:3000], b"", b"ab" * 50],
-    )
-    first = [small().packed_lengths_after(samples, p).tolist() for p in prefixes]
-    # Each of these begins with a new model.
-    new = []
-    for prefix in prefixes:
-        machine = small().machine()
-        machine.prime(prefix)
-        new.append([8 * n for n in machine.n_code_bytes(samples)])
-    assert first == new
-
-
-def test_code_lengths_keep_the_chain_rule():
-    x, y = TEXT[:3000], TEXT[3000:5000]
-    parts = len(small().pack(x)) + len(small().pack_after(y, x))
-    assert abs(parts - len(small().pack(x + y))) <= 2
-
-
-def test_pair_lengths_are_those_of_concatenations_and_leave_no_trace():
-    codec = small().fit([TEXT[:2000]], seed=0)
-    xs, ys = [b"", TEXT[2000:3000], bytes(50)], [b"abc", TEXT[3000:4000], b""]
-    want = [[8 * len(codec.compress(x + y)) for y in ys] for x in xs]
-    assert codec.pair_code_lengths(xs, ys).tolist() == want
-    assert codec.pair_code_lengths(xs, ys).tolist() == want
 
 
 @pytest.mark.parametrize("fields", [{"depth": -1}, {"depth": 25}, {"table_bits": 8}])

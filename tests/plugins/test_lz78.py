@@ -73,15 +73,6 @@ def test_codes_have_the_length_of_the_formula(data: bytes, inverse: int):
     assert want - 9 < coded < 1.0001 * want + 9
 
 
-@settings(max_examples=25, deadline=None)
-@given(data=any_data, context=few, max_nodes=st.sampled_from([1, 5, 1 << 22]))
-def test_data_comes_back_from_its_code(data: bytes, context: bytes, max_nodes: int):
-    new = Lz78(max_nodes=max_nodes)
-    for codec in (new, new.fit([TEXT[:200]], seed=0)):
-        code = codec.compress(data, context=context)
-        assert codec.decompress(code, length=len(data), context=context) == data
-
-
 def test_a_full_tree_learns_no_phrase_and_still_codes():
     codec, text = Lz78(max_nodes=100), TEXT[:20000]
     assert len(phrases_of(codec, text)) == 101
@@ -105,41 +96,12 @@ def test_no_code_is_shorter_than_the_source_allows(process, parameters):
     assert (got < 8 * 20000 / 2).all()
 
 
-def test_a_prefix_leaves_no_trace_in_codes_after_another():
-    samples, prefixes = (
-        [TEXT[5000:5400], b"", bytes(30)],
-        [TEXT[:3000], b"", b"ab" * 50],
-    )
-    first = [Lz78().packed_lengths_after(samples, p).tolist() for p in prefixes]
-    # Each of these begins with a new model.
-    new = []
-    for prefix in prefixes:
-        machine = Lz78().machine()
-        machine.prime(prefix)
-        new.append([8 * n for n in machine.n_code_bytes(samples)])
-    assert first == new
-
-
 def test_the_second_of_two_equal_blocks_costs_over_half_of_the_first():
     block = np.random.default_rng(7).bytes(1024)
     (alone,) = Lz78().code_lengths([block])
     (second,) = Lz78().code_lengths([block], context=block)
     # The reason for which the check `window` is waived: .83 of the first.
     assert 0.8 * alone < second < 0.86 * alone
-
-
-def test_code_lengths_keep_the_chain_rule():
-    x, y = TEXT[:3000], TEXT[3000:5000]
-    parts = len(Lz78().pack(x)) + len(Lz78().pack_after(y, x))
-    assert abs(parts - len(Lz78().pack(x + y))) <= 2
-
-
-def test_pair_lengths_are_those_of_concatenations_and_leave_no_trace():
-    codec = Lz78().fit([TEXT[:2000]], seed=0)
-    xs, ys = [b"", TEXT[2000:3000], bytes(50)], [b"abc", TEXT[3000:4000], b""]
-    want = [[8 * len(codec.compress(x + y)) for y in ys] for x in xs]
-    assert codec.pair_code_lengths(xs, ys).tolist() == want
-    assert codec.pair_code_lengths(xs, ys).tolist() == want
 
 
 @pytest.mark.parametrize("fields", [{"inverse_gamma": 0}, {"max_nodes": 0}])
