@@ -14,12 +14,15 @@ from harness.analysis.preregistered.result import (
 )
 from harness.analysis.preregistered.sentences import estimate_words
 from harness.statistics.block import MIN_COMPRESSORS
+from harness.statistics.crossed import NEAR_TIE, Crossed, Generality, NearTies
 from harness.statistics.power import POWER
 from harness.statistics.slopes import Slope
 from harness.statistics.verdict import Estimate
 
 FORM = "+.3f"
 QUESTION = "Does better compression give better representations?"
+TO_NEW_DATASETS = "within families, to new data sets, for these compressors"
+TO_NEW_COMPRESSORS = "within families, to new compressors of these kinds"
 Rows = Sequence[tuple[str, str]]
 
 
@@ -173,6 +176,8 @@ def _numbers(result: ClaimResult) -> Rows:
         ("between families", between),
         ("within families", within),
         ("decided by", deciding),
+        *_generalities(statistics.crossed),
+        *_near_ties(statistics.near_ties),
         ("Kendall tau-b", _number(statistics.kendall_tau)),
         *_each("Spearman on", statistics.by_dataset),
         *_each("without", sensitivity.without_family),
@@ -186,6 +191,42 @@ def _numbers(result: ClaimResult) -> Rows:
         ("intervals resample", _resampled(result)),
         *_gaps(result),
     ]
+
+
+def _generalities(crossed: Crossed) -> Rows:
+    """Return the mean correlation inside families for both populations."""
+    size = f"families {crossed.n_families}, data sets {crossed.n_datasets}"
+
+    def words(generality: Generality) -> str:
+        if crossed.shortage:
+            return f"not estimated, {crossed.shortage}"
+        if math.isnan(generality.half_width):
+            return f"{generality.value:{FORM}} [-, all correlations agree] ({size})"
+        ends = f"[{generality.ci_low:{FORM}}, {generality.ci_high:{FORM}}]"
+        half_width = f"half-width {generality.half_width:.3f}"
+        return f"{generality.value:{FORM}} {ends}, {_p(generality.p)}, {half_width} ({size})"
+
+    flips = f"; sign flips of families, {_p(crossed.p_sign_flips)}"
+    return [
+        (TO_NEW_DATASETS, words(crossed.new_datasets)),
+        (
+            TO_NEW_COMPRESSORS,
+            words(crossed.new_compressors) + ("" if crossed.shortage else flips),
+        ),
+    ]
+
+
+def _near_ties(ties: NearTies) -> Rows:
+    """Return the share of pairs inside families whose order in rate says nothing."""
+    if not ties.n_pairs:
+        return []
+    share = f"{ties.n_near / ties.n_pairs:.0%} ({ties.n_near} of {ties.n_pairs})"
+    name = f"pairs within families that differ by less than {NEAR_TIE:.0%} in rate"
+    as_ties = ties.value_as_ties
+    # Without an estimate of the mean there is none without near-ties.
+    if math.isnan(as_ties):
+        return [(name, share)]
+    return [(name, f"{share}; mean within families if they tie {as_ties:{FORM}}")]
 
 
 def _each(what: str, values: Mapping[str, float | None]) -> list[tuple[str, str]]:

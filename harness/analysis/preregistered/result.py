@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.analysis.preregistered.block import ClaimBlock
 from harness.planning.preregistration import Claim
+from harness.statistics.crossed import Crossed, NearTies
 from harness.statistics.monotone_curve import Deviation, Points
 from harness.statistics.power import Detectable
 from harness.statistics.slopes import Slope
@@ -15,6 +16,8 @@ from harness.statistics.verdict import Estimate
 
 DECIDED_BY = {"G": "between", "R": "within"}
 NO_ESTIMATE = Estimate(value=math.nan, ci_low=math.nan, ci_high=math.nan)
+NOT_CROSSED = Crossed()
+NO_PAIRS = NearTies()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,9 @@ class Statistics:
         p_between, p_within: two-sided, by permutation.
         by_dataset: Spearman inside each data set.
         of_samples: whether intervals resample test samples too.
+        crossed: mean correlation inside families, for new data sets and new compressors;
+            reported beside the statistics that decide.
+        near_ties: pairs inside families whose rates hardly differ.
     """
 
     overall: Estimate = NO_ESTIMATE
@@ -52,6 +58,8 @@ class Statistics:
     by_dataset: Mapping[str, float] = field(default_factory=dict)
     slopes: Mapping[str, Slope] = field(default_factory=dict)
     of_samples: bool = False
+    crossed: Crossed = NOT_CROSSED
+    near_ties: NearTies = NO_PAIRS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ from harness.statistics.block import (
     without_each_family,
 )
 from harness.statistics.bootstrap import two_way_intervals
+from harness.statistics.crossed import crossed, family_correlations, near_ties
 from harness.statistics.p_values import holm
 from harness.statistics.permutation import between_p, within_p
 from harness.statistics.power import Detectable, Layout, minimum_detectable_effect
@@ -163,6 +164,8 @@ def _statistics(
     }
     n_permutations = registration.n_permutations
     correlations = spearman_by_dataset(block).tolist()
+    # A stream of its own: what decides must not change with what is reported beside it.
+    flips = np.random.default_rng([registration.seed, 13])
     return Statistics(
         overall=estimates["overall"],
         between=estimates["between"] if block.n_families > 1 else NO_ESTIMATE,
@@ -173,6 +176,8 @@ def _statistics(
         by_dataset=dict(zip(claimed.datasets, correlations, strict=True)),
         slopes={_slope_name(slope, claimed): slope for slope in slopes(block, rng)},
         of_samples=inner.of_samples,
+        crossed=crossed(family_correlations(block), flips),
+        near_ties=near_ties(block),
     )
 
 
