@@ -183,3 +183,24 @@ def test_a_slope_without_an_interval_is_drawn_as_a_point_alone(claimed):
     jsonschema.Draft7Validator(alt.load_schema()).validate(spec)
     rows = [row for rows in spec["datasets"].values() for row in rows]
     assert {row["low"] for row in rows if row.get("kind") == "family"} == {None}
+
+
+def test_both_generalities_stand_in_every_format_and_few_families_are_named(claimed):
+    report = claimed.report_on(claimed.records_of(claimed.block_of(0.5)))
+    few = claimed.report_on(
+        claimed.records_of(claimed.block_of(0.5, sizes=claimed.sizes[:2]))
+    )
+    for kind in ("text", "markdown"):
+        text = hypothesis_document(report, kind)
+        for words in (
+            "to new data sets, for these compressors",
+            "to new compressors of these kinds",
+            "differ by less than 1% in rate",
+        ):
+            assert text.count(words) == 2
+        assert "2, needed: 3" in hypothesis_document(few, kind)
+    claim = json.loads(hypothesis_document(report, "json"))["claims"][0]
+    names = {"value", "ci_low", "ci_high", "half_width", "p", "freedom"}
+    for population in ("new_datasets", "new_compressors"):
+        assert set(claim["crossed"][population]) == names
+    assert claim["crossed"]["n_datasets"] == len(claimed.datasets)
