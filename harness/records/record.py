@@ -79,6 +79,8 @@ class Record:
         stage: at which it failed; "" where it did not.
         reason: why it has no scores, one line.
         artifact_bits: size of the artifact of a fit; None for other jobs.
+        training_loss_bits: of the fit of a model that is trained in steps: its loss in bits
+            per symbol of the training data, smoothed over the last steps; None without.
         judge_version: of the task's judge that computed the scores.
         date: UTC, ISO 8601, when it was measured.
     """
@@ -90,6 +92,7 @@ class Record:
     reason: str = ""
     scores: tuple[Score, ...] = ()
     artifact_bits: float | None = None
+    training_loss_bits: float | None = None
     judge_version: int = 1
     date: str = ""
     cost: Cost = field(default_factory=Cost)

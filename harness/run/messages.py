@@ -72,6 +72,7 @@ class Result:
         hashes: of decoding: sha256 of the samples by the name of the rate.
         scores: of judging, in their JSON form.
         artifact_bits: of fitting: weight by the key of the job.
+        training_loss_bits: of fitting: the last loss by the key of the job, where it is known.
         seconds_before: CPU seconds that an interrupted training took before.
     """
 
@@ -81,6 +82,7 @@ class Result:
     hashes: Mapping[str, str] = field(default_factory=dict)
     scores: Sequence[Mapping[str, Any]] = ()
     artifact_bits: Mapping[str, float] = field(default_factory=dict)
+    training_loss_bits: Mapping[str, float] = field(default_factory=dict)
     seconds_before: float = 0.0
 
 

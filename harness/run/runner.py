@@ -313,6 +313,7 @@ def _record(job: Job, running: _Running, result: Result) -> Record:
         reason=reason,
         scores=scores,
         artifact_bits=result.artifact_bits.get(job.key),
+        training_loss_bits=result.training_loss_bits.get(job.key),
         judge_version=task.judge_version if task else 1,
         # Judging anew measures nothing: the date stays that of the measurement.
         date=before.date if before else now(),

@@ -7,9 +7,11 @@ are dropped before a plugin is loaded.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -223,13 +225,19 @@ def _fit(request: Request) -> Result:
     checkpoint = store / "training" / f"{first.ladder or first.key}.npz"
     checkpoint.parent.mkdir(exist_ok=True)
     seconds_before: list[float] = []
+    # The latest loss alone: a long training has many steps.
+    latest = deque[float](maxlen=1)
     watch = Watch(
-        checkpoint=checkpoint, resumed=lambda _, seconds: seconds_before.append(seconds)
+        checkpoint=checkpoint,
+        resumed=lambda _, seconds: seconds_before.append(seconds),
+        progress=lambda _step, _last, bits: latest.append(bits),
     )
     corpus = [sample + data.separator for sample in data.train.samples]
-    fits = _fits(compressor, corpus, missing, watch)
+    fits, losses = _fits(compressor, corpus, missing, watch), dict[str, float]()
     for job, fitted in zip(missing, fits, strict=True):
         # On disk before training continues: a checkpoint gives no earlier rung.
+        if latest and math.isfinite(latest[-1]):
+            losses[job.key] = latest[-1]
         folder = scratch / f"fitted-{job.key}"
         folder.mkdir()
         artifact.save(fitted, folder)
@@ -240,7 +248,10 @@ def _fit(request: Request) -> Result:
     checkpoint.unlink(missing_ok=True)
     weights = {job.key: artifact.weigh(store / "artifacts" / job.key) for job in jobs}
     return Result(
-        status="done", artifact_bits=weights, seconds_before=sum(seconds_before)
+        status="done",
+        artifact_bits=weights,
+        training_loss_bits=losses,
+        seconds_before=sum(seconds_before),
     )
 
 
