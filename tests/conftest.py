@@ -135,7 +135,7 @@ def simulated_block():
 DATASETS = [f"set{d}" for d in range(6)]
 SIZES = (3, 3, 3, 2, 4, 3, 2, 4)
 MIDDLE = {"role": "middle", "n_dimensions": 64}
-G = Claim(name="G", task="class_adapt", equal_bytes=True)
+C = Claim(name="C", task="class_scratch", equal_bytes=True)
 R = Claim(name="R", task="layer_probe", score="balanced_accuracy_middle_pca64")
 
 
@@ -145,7 +145,7 @@ def claimed():
     return SimpleNamespace(
         datasets=DATASETS,
         sizes=SIZES,
-        g=G,
+        c=C,
         r=R,
         registration=registration,
         rates=rates,
@@ -153,13 +153,12 @@ def claimed():
         block_of=block_of,
         records_of=records_of,
         report_on=report_on,
-        no_arrays=lambda _: {},
     )
 
 
 def registration(**changes):
     about = {
-        "claims": [G, R],
+        "claims": [C, R],
         "datasets": DATASETS,
         "n_permutations": 499,
         "n_resamples": 400,
@@ -194,12 +193,12 @@ def records_of(block, names=("heldout", "isolated", "prequential")):
             }
             coded = rates(4 - block.rate[i, d], names)
             value = 0.5 + 0.1 * block.metric[i, d]
-            adapted = [score_of(value=value, half=0.01)]
+            coded_by_class = [score_of(value=value, half=0.01)]
             records.append(record_of(task="rates", scores=coded, **about))
             records += [
                 record_of(
-                    task="class_adapt",
-                    scores=adapted,
+                    task="class_scratch",
+                    scores=coded_by_class,
                     parameters={"equal_bytes": equal},
                     **about,
                 )
@@ -221,7 +220,7 @@ def report_on(records, standing=None, **changes):
         registration=test,
     )
     standing = standing or Standing(registered=registered_on())
-    return hypothesis_report(records, manifest, lambda _: {}, standing)
+    return hypothesis_report(records, manifest, standing)
 
 
 def registered_on(document=None, date="2026-01-01T00:00:00+00:00"):

@@ -1,4 +1,4 @@
-"""Compute of fits: CPU seconds of each, a checkpoint's share of those of its ladder."""
+"""Costs of fits: size of the artifact, CPU seconds, a checkpoint's share of its ladder's."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ def compute_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
             # Apart from ladders a fit has all of its own seconds.
             share = rung_of(fit.job.subject) / top if top else 1.0
             by_draw[fit.spec, fit.job.dataset].append(seconds * share)
+    return {cell: float(np.mean(draws)) for cell, draws in by_draw.items()}
+
+
+def artifact_bits(records: Sequence[Record]) -> dict[tuple[str, str], float]:
+    """Return bits of the artifact by compressor and data set, mean over draws.
+
+    They stand for parameters: networks of one family have the same bits per weight.
+    """
+    by_draw: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in records:
+        if record.is_fit and record.is_done and record.artifact_bits is not None:
+            by_draw[record.spec, record.job.dataset].append(record.artifact_bits)
     return {cell: float(np.mean(draws)) for cell, draws in by_draw.items()}
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from harness.analysis.joint_tables import Records, joint_table
 from harness.records.score import HEADLINE
 from harness.statistics.block import MIN_COMPRESSORS, Block, overall, ranks
-from harness.statistics.bootstrap import Replicates, two_way_intervals
+from harness.statistics.bootstrap import Replicates, two_way_interval
+from harness.statistics.estimate import Estimate
 from harness.statistics.intervals import (
     N_RESAMPLES,
     NO_INTERVAL,
@@ -28,7 +29,7 @@ from harness.statistics.intervals import (
     percentile_interval,
 )
 from harness.statistics.permutation import between_p, spearman_in_blocks
-from harness.statistics.verdict import Estimate, Findings, verdict
+from harness.statistics.verdict import Findings, shortages_of, verdict
 from harness.tasks.pairs import PairKind
 from harness.tasks.transfer import MIN_SOURCES, NO_X, RANDOM
 
@@ -242,7 +243,9 @@ def _transfer(
     low, high = _interval_over(np.array(per_y), rng)
     estimate = Estimate(value=value, ci_low=low, ci_high=high)
     # X is permuted, not families: their number does not decide.
-    findings = Findings(deciding=estimate, p=p, n_datasets=len(blocks))
+    findings = Findings(
+        estimate=replace(estimate, p=p), shortages=shortages_of(n_datasets=len(blocks))
+    )
     sentence = (
         f"Over the X of one Y, bits saved and few-label accuracy: mean Spearman "
         f"{value:+.2f} ({_words(estimate)}, Y resampled), p {p:.3g} (X permuted within "
@@ -278,13 +281,14 @@ def _claim(name: str, what: str, replicates: Replicates) -> JointClaim:
     )
     low, high = NO_INTERVAL
     if block.n_families > 1:
-        low, high = two_way_intervals(replicates, rng)["overall"]
+        low, high = two_way_interval(replicates, rng)
     n, n_datasets = block.rate.shape
     estimate = Estimate(value=overall(block), ci_low=low, ci_high=high)
     p = between_p(block, rng)
     # The interval alone decides, and no smallest effect was named: see docs/joint.md.
     findings = Findings(
-        deciding=estimate, n_families=block.n_families, n_datasets=n_datasets
+        estimate=estimate,
+        shortages=shortages_of(n_datasets=n_datasets, n_families=block.n_families),
     )
     sentence = (
         f"Quality of compression on other data against {what}: mean Spearman within data "

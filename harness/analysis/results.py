@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.analysis.board import Leaderboard
 from harness.analysis.estimates import estimates
 from harness.analysis.ladders import ladder_points
 from harness.analysis.leaderboard import leaderboards, undecided
-from harness.analysis.preregistered.replicates import Arrays
 from harness.analysis.preregistered.result import Report
 from harness.analysis.preregistered.test import hypothesis_report
 from harness.analysis.score_table import score_table
@@ -29,6 +30,8 @@ from harness.records.job import BASELINE
 from harness.records.record import Record
 from harness.records.store import Store
 
+Arrays = Callable[[str], Mapping[str, NDArray[Any]]]
+"""Gives the per-sample arrays beside the record of a key; empty where there are none."""
 QUESTION = "Does better compression give better representations?"
 N_CHANGES = 5
 """Changes after registration that every report names; `bitprobe hypothesis` names all."""
@@ -138,12 +141,15 @@ class Results:
         if self.manifest is None:
             return None, "no suite.json says what was preregistered"
         if self.manifest.registration is None:
+            if self.manifest.suite.get("hypothesis"):
+                return (
+                    None,
+                    f"the claims of {self.name} are of an earlier version of the test",
+                )
             return None, f"the suite {self.name} preregisters no [hypothesis]; add one"
         # A published folder may lack arrays; its tables are still worth a look.
         try:
-            report = hypothesis_report(
-                self.records, self.manifest, self.arrays, self.standing
-            )
+            report = hypothesis_report(self.records, self.manifest, self.standing)
         except HarnessError as error:
             return (
                 None,
@@ -156,9 +162,11 @@ class Results:
         """The answer to the question in words: a sentence for each registered claim."""
         test = self.test
         if test is not None:
-            sentences = (claim.sentence for claim in test.claims)
+            sentences = (words for claim in test.claims for words in claim.sentences)
             return (QUESTION, *self._registration_words, *sentences)
-        if self.manifest is not None and self.manifest.registration is None:
+        manifest = self.manifest
+        is_unregistered = manifest is not None and not manifest.suite.get("hypothesis")
+        if manifest is not None and is_unregistered and manifest.registration is None:
             return (*self._registration_words, undecided(self.leaderboards))
         undecided_words = f"Undecided: {self.why_untested}."
         return (QUESTION, *self._registration_words, undecided_words)

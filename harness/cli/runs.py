@@ -129,13 +129,13 @@ def report(
 
 
 def hypothesis(
-    folder: Annotated[Path, typer.Argument(help="a folder of records")],
+    target: Annotated[str, typer.Argument(help="a folder of records, or a suite")],
     output_format: Annotated[TestFormat, typer.Option("--format")] = TestFormat.text,
 ) -> None:
-    """Test the claims that the suite of these records registered."""
-    from harness.commands.hypothesis import folder_hypothesis
+    """Test the claims that a suite registered, or say what they can detect before a run."""
+    from harness.commands.hypothesis import hypothesis as document
 
-    typer.echo(folder_hypothesis(folder, output_format.value), nl=False)
+    typer.echo(document(target, output_format.value), nl=False)
 
 
 def joint(

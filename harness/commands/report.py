@@ -97,6 +97,7 @@ def _test_figures(results: Results) -> dict[str, Any]:
         title = claim.title.replace(" ", "-")
         figures[f"claim-{title}"] = preregistered.scatter_by_dataset(claim)
         figures[f"slopes-{title}"] = preregistered.forest_of_slopes(claim)
+        figures[f"families-{title}"] = preregistered.correlations_by_cell(claim)
     curve = results.test.curve
     if curve is not None:
         figures["interventions"] = preregistered.accuracy_against_bits(curve)

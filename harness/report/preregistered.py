@@ -8,21 +8,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.analysis.preregistered.result import (
-    ClaimResult,
-    Report,
+from harness.analysis.preregistered.design import (
+    counts_of,
+    planned_sizes,
+    undecided_generalities,
 )
+from harness.analysis.preregistered.result import ClaimResult, Report
 from harness.analysis.preregistered.sentences import estimate_words
+from harness.analysis.race import Race
+from harness.planning.preregistration import Registration
+from harness.records.job import Job
 from harness.statistics.block import MIN_COMPRESSORS
-from harness.statistics.crossed import NEAR_TIE, Crossed, Generality, NearTies
-from harness.statistics.power import POWER
-from harness.statistics.slopes import Slope
-from harness.statistics.verdict import Estimate
+from harness.statistics.cells import NearTies
+from harness.statistics.monotone_curve import Deviation
+from harness.statistics.power import POWER, Detectable
 
 FORM = "+.3f"
 QUESTION = "Does better compression give better representations?"
-TO_NEW_DATASETS = "within families, to new data sets, for these compressors"
-TO_NEW_COMPRESSORS = "within families, to new compressors of these kinds"
+SCOPES = {
+    "new data sets": "to new data sets, for these compressors",
+    "new compressors": "to new compressors of these kinds, on new data sets",
+}
 Rows = Sequence[tuple[str, str]]
 
 
@@ -45,6 +51,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "n_draws": report.n_draws,
         "claims": [_plain(_claim_values(result)) for result in report.claims],
         "interventions": _curve_json(report),
+        "race": _plain(asdict(report.race)) if report.race else None,
     }
 
 
@@ -52,27 +59,27 @@ def _claim_values(result: ClaimResult) -> dict[str, Any]:
     """Return a claim's values under flat names."""
     # Flat names, so that a reader of the JSON needs no knowledge of our classes.
     about = result.claim.model_dump(include={"name", "task", "score", "secondary"})
-    statistics = asdict(result.statistics)
-    overall = statistics.pop("overall")
-    block = result.block
+    statistics, block = asdict(result.statistics), result.block
+    cells = statistics.pop("by_cell")
     return {
         **about,
         "title": result.title,
-        "decided_by": result.decided_by,
-        "statistic": overall["value"],
-        "ci_low": overall["ci_low"],
-        "ci_high": overall["ci_high"],
         **statistics,
+        "by_cell": [
+            {"family": family, "dataset": dataset, "value": value}
+            for (family, dataset), value in cells.items()
+        ],
         **{f"n_{name}": n for name, n in asdict(result.counts).items()},
         **asdict(result.sensitivity),
-        "p_adjusted": result.p_adjusted,
-        "detectable": asdict(result.detectable),
+        "generalities": {
+            each.population: {
+                k: v for k, v in asdict(each).items() if k != "population"
+            }
+            for each in result.generalities
+        },
         "dropped": result.dropped,
         "ambiguous": block.ambiguous if block else 0,
         "compressors": list(block.compressors) if block else [],
-        "verdict": result.verdict,
-        "reasons": result.reasons,
-        "sentence": result.sentence,
     }
 
 
@@ -122,7 +129,7 @@ def _markdown(report: Report) -> str:
 def _parts(report: Report) -> list[tuple[str, str, Rows]]:
     """Return heading, sentences and numbers of every claim and of the interventions."""
     parts: list[tuple[str, str, Rows]] = [
-        (f"{_title(claim)}: {claim.verdict}", claim.sentence, _numbers(claim))
+        (_heading(claim), " ".join(claim.sentences), _numbers(claim))
         for claim in report.claims
     ]
     curve = report.curve
@@ -130,7 +137,7 @@ def _parts(report: Report) -> list[tuple[str, str, Rows]]:
         rows = [
             (
                 f"{name}, off the others' curve",
-                f"{estimate_words(d, FORM, n_datasets=len(curve.datasets))} (n {d.n})",
+                f"{estimate_words(d, FORM)} (n {d.n}{_over(d)})",
             )
             for name, d in curve.deviations.items()
         ]
@@ -139,7 +146,44 @@ def _parts(report: Report) -> list[tuple[str, str, Rows]]:
             rows.append(("no record has both numbers of", networks))
         heading = f"Interventions, {curve.task} {curve.score}: {curve.word}"
         parts.append((heading, curve.sentence, rows))
+    if report.race is not None:
+        heading = "Race of predictors of accuracy"
+        parts.append((heading, report.race.sentence, _race_rows(report.race)))
     return parts
+
+
+def _race_rows(race: Race) -> Rows:
+    """Return a row per predictor: rank correlation, share alone, and share added."""
+    rows = [
+        (
+            name,
+            "; ".join(
+                [
+                    f"Spearman {estimate_words(each.correlation, '+.2f')}",
+                    f"share predicted alone {estimate_words(each.alone, '+.2f')}",
+                    f"added to the others {estimate_words(each.added, '+.2f')}",
+                    f"data sets {each.n_datasets}",
+                ]
+            ),
+        )
+        for name, each in race.runners.items()
+    ]
+    return [*rows, ("all together", estimate_words(race.together, "+.2f"))]
+
+
+def _over(deviation: Deviation) -> str:
+    return f"; interval over {deviation.unit}" if deviation.unit else ""
+
+
+def _heading(result: ClaimResult) -> str:
+    """Return the name of a claim with its words, one for both populations if they agree."""
+    title = f"{result.title} (secondary)" if result.claim.secondary else result.title
+    words = {each.word for each in result.generalities}
+    if len(words) == 1:
+        return f"{title}: {words.pop()}"
+    return f"{title}: " + "; ".join(
+        f"{each.word} to {each.population}" for each in result.generalities
+    )
 
 
 def _cell(text: str) -> str:
@@ -153,80 +197,68 @@ def _opening(report: Report) -> list[str]:
     return lines
 
 
-def _title(result: ClaimResult) -> str:
-    return f"{result.title} (secondary)" if result.claim.secondary else result.title
-
-
 def _numbers(result: ClaimResult) -> Rows:
     """Return everything that belongs to a claim, as names and words."""
+    designs = [
+        (f"detectable, to {each.population}", detectable_words(each.detectable))
+        for each in result.generalities
+    ]
     if result.block is None:
-        few = f"fewer than {MIN_COMPRESSORS} compressors have both numbers everywhere"
-        return [("block", few), *_gaps(result)]
+        few = f"fewer than {MIN_COMPRESSORS} compressors have both numbers"
+        return [("block", few), *designs, *_gaps(result)]
     statistics, sensitivity = result.statistics, result.sensitivity
-    adjusted = "not adjusted" if result.claim.secondary else "Holm"
-
-    def words(estimate: Estimate | Slope) -> str:
-        return estimate_words(estimate, FORM, n_datasets=result.counts.datasets)
-
-    between = f"{words(statistics.between)}, {_p(statistics.p_between)}"
-    within = f"{words(statistics.within)}, {_p(statistics.p_within)}"
-    deciding = f"{result.decided_by} families, {_p(result.p_adjusted)} ({adjusted})"
     return [
-        ("mean within-data-set Spearman", words(statistics.overall)),
-        ("between families", between),
-        ("within families", within),
-        ("decided by", deciding),
-        *_generalities(statistics.crossed),
-        *_near_ties(statistics.near_ties),
-        ("Kendall tau-b", _number(statistics.kendall_tau)),
+        *_generalities(result),
+        *designs,
         *_each("Spearman on", statistics.by_dataset),
-        *_each("without", sensitivity.without_family),
-        *_each("check:", sensitivity.checks),
-        *_each("statistic,", sensitivity.partials),
+        *_each("Spearman inside", statistics.by_family),
+        *_kind_of_claim(result),
+        *_near_ties(statistics.near_ties, result.block.block.near_tie),
+        *_each("check:", sensitivity.rates),
+        *_each("check:", sensitivity.without),
+        *_each("beside:", sensitivity.others),
         *[
-            (f"slope, {name}", f"{words(slope)} per bit per byte saved (n {slope.n})")
+            (f"slope, {name}", f"{estimate_words(slope, FORM)} per bit per byte saved")
             for name, slope in statistics.slopes.items()
         ],
-        ("detectable effect", _detectable(result)),
-        ("intervals resample", _resampled(result)),
         *_gaps(result),
     ]
 
 
-def _generalities(crossed: Crossed) -> Rows:
-    """Return the mean correlation inside families for both populations."""
-    size = f"families {crossed.n_families}, data sets {crossed.n_datasets}"
+def _generalities(result: ClaimResult) -> Rows:
+    """Return the deciding statistic with its interval and test for both populations."""
+    rows = []
+    adjusted = "not adjusted" if result.claim.secondary else "Holm"
+    for each in result.generalities:
+        words = estimate_words(each.estimate, FORM)
+        if not math.isnan(each.estimate.half_width):
+            words += f", half-width {each.estimate.half_width:.3f}"
+        p = f"{_p(each.estimate.p)}, {each.p_adjusted:.3g} {adjusted}"
+        rows.append((SCOPES[each.population], f"{words}, {p}"))
+    return rows
 
-    def words(generality: Generality) -> str:
-        if crossed.shortage:
-            return f"not estimated, {crossed.shortage}"
-        if math.isnan(generality.half_width):
-            return f"{generality.value:{FORM}} [-, all correlations agree] ({size})"
-        ends = f"[{generality.ci_low:{FORM}}, {generality.ci_high:{FORM}}]"
-        half_width = f"half-width {generality.half_width:.3f}"
-        return f"{generality.value:{FORM}} {ends}, {_p(generality.p)}, {half_width} ({size})"
 
-    flips = f"; sign flips of families, {_p(crossed.p_sign_flips)}"
+def _kind_of_claim(result: ClaimResult) -> Rows:
+    """Return the numbers that one kind of claim has and the other has not."""
+    statistics, counts = result.statistics, result.counts
+    if result.claim.is_within_families:
+        size = f"{counts.cells} of {counts.families} families on {counts.datasets} data sets"
+        return [
+            ("cells", size),
+            ("sign flips of family means", _p(statistics.p_sign_flips)),
+        ]
     return [
-        (TO_NEW_DATASETS, words(crossed.new_datasets)),
-        (
-            TO_NEW_COMPRESSORS,
-            words(crossed.new_compressors) + ("" if crossed.shortage else flips),
-        ),
+        ("between families or superfamilies", _number(statistics.between)),
+        ("Kendall tau-b", _number(statistics.kendall_tau)),
     ]
 
 
-def _near_ties(ties: NearTies) -> Rows:
-    """Return the share of pairs inside families whose order in rate says nothing."""
+def _near_ties(ties: NearTies, near_tie: float) -> Rows:
+    """Return the share of pairs whose order in rate says nothing."""
     if not ties.n_pairs:
         return []
     share = f"{ties.n_near / ties.n_pairs:.0%} ({ties.n_near} of {ties.n_pairs})"
-    name = f"pairs within families that differ by less than {NEAR_TIE:.0%} in rate"
-    as_ties = ties.value_as_ties
-    # Without an estimate of the mean there is none without near-ties.
-    if math.isnan(as_ties):
-        return [(name, share)]
-    return [(name, f"{share}; mean within families if they tie {as_ties:{FORM}}")]
+    return [(f"pairs within {near_tie:.2g} of each other's rate, as ties", share)]
 
 
 def _each(what: str, values: Mapping[str, float | None]) -> list[tuple[str, str]]:
@@ -256,24 +288,35 @@ def _p(p: float) -> str:
     return "no p" if math.isnan(p) else f"p {p:.3g}"
 
 
-def _detectable(result: ClaimResult) -> str:
-    smallest = result.detectable
+def power_text(registration: Registration, jobs: Sequence[Job]) -> str:
+    """Return the layout of each claim of a plan, and what it detects, as text."""
+    lines = []
+    for claim in registration.claims:
+        sizes = planned_sizes(registration, claim, jobs)
+        counts = counts_of(registration, claim, sizes)
+        lines.append(
+            f"{claim.title} ({claim.task}): {counts.compressors} configurations of "
+            f"{counts.families} families, {counts.units} units, {counts.datasets} data sets"
+        )
+        for each in undecided_generalities(registration, claim, sizes):
+            words = detectable_words(each.detectable)
+            reason = (
+                f"; undecided by design: {each.shortages[0]}" if each.shortages else ""
+            )
+            lines.append(f"  to {each.population}: {words}{reason}")
+    return "\n".join(lines) + "\n"
+
+
+def detectable_words(smallest: Detectable) -> str:
+    """Return the effect that a layout can detect, and the half-width to expect."""
+    width = (
+        f"; half-width to expect {smallest.half_width:.2f}"
+        if not math.isnan(smallest.half_width)
+        else ""
+    )
     if math.isnan(smallest.effect):
-        return "none up to .95 with this layout"
+        return f"none up to .95 with this layout{width}"
     return (
         f"correlation {smallest.effect:.2f} (statistic {smallest.statistic:+.2f}) in "
-        f"{POWER:.0%} of runs at level {smallest.alpha:.3g}"
+        f"{POWER:.0%} of runs at level {smallest.alpha:.3g}{width}"
     )
-
-
-def _resampled(result: ClaimResult) -> str:
-    """Return the levels with several members: one family, data set or draw is given."""
-    cells = result.block.cells.values() if result.block else ()
-    levels = {
-        "families": result.counts.families > 1,
-        "data sets": result.counts.datasets > 1,
-        "test samples": result.statistics.of_samples,
-        "draws": any(len(draws) > 1 for draws in cells),
-    }
-    resampled = [name for name, several in levels.items() if several]
-    return f"{', '.join(resampled)}; 95 %" if resampled else "-, there is one of each"

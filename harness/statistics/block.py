@@ -1,13 +1,14 @@
-"""Complete block of a preregistered test, and its rank correlations.
+"""Block of a preregistered test, and the rank correlations of a complete one.
 
 A block has one row per compressor and one column per data set. Correlations are taken
 inside each data set and averaged: pooled cells would measure how hard the data sets are.
+Correlations inside families are in `cells`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,14 @@ MIN_COMPRESSORS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Two numbers for every compressor on every data set, no cell missing.
+    """Two numbers for every compressor on every data set.
 
     Attributes:
         rate: shape (n, D), minus bits per byte: higher is better, like the metric.
-        metric: shape (n, D), such as balanced accuracies.
+        metric: shape (n, D), such as balanced accuracies; nan, like the rate, in a cell that
+            is missing. This module wants complete blocks.
         family: shape (n,), from 0 to n_families - 1, each at least once.
+        near_tie: relative difference of two rates below which they tie.
 
     Simulations stack blocks of one layout: rates and metrics then have an axis in front.
     """
@@ -33,6 +36,7 @@ class Block:
     rate: Floats
     metric: Floats
     family: Labels
+    near_tie: float = 0.0
 
     @property
     def sizes(self) -> Labels:
@@ -47,18 +51,33 @@ class Block:
     def take(self, rows: Labels) -> Block:
         """Return the block of these compressors, families numbered anew."""
         _, family = np.unique(self.family[rows], return_inverse=True)
-        return Block(rate=self.rate[rows], metric=self.metric[rows], family=family)
+        return replace(
+            self, rate=self.rate[rows], metric=self.metric[rows], family=family
+        )
 
-    def without(self, family: int) -> Block:
-        """Return the block without one family."""
-        return self.take(np.flatnonzero(self.family != family))
+    def on(self, columns: Labels) -> Block:
+        """Return the block on these data sets."""
+        return replace(self, rate=self.rate[:, columns], metric=self.metric[:, columns])
+
+    def with_rate(self, values: Floats) -> Block:
+        """Return the block with another predictor in place of the rate, exact ties alone."""
+        return replace(self, rate=values, near_tie=0.0)
+
+    def grouped(self, unit_of_family: Sequence[int]) -> Block:
+        """Return the block with units of several families in place of families.
+
+        Args:
+            unit_of_family: the unit of each family, from 0, none left out.
+        """
+        return replace(self, family=np.array(unit_of_family, np.int64)[self.family])
 
 
-def comparisons(values: Floats) -> Floats:
+def comparisons(values: Floats, near_tie: float = 0.0) -> Floats:
     """Return, per data set, whether i lies above j (1), level (1/2) or below (0).
 
     Args:
         values: shape (..., n, D).
+        near_tie: relative difference below which two values are level.
 
     Returns:
         Shape (..., D, n, n); a row's weighted sum is its weighted rank, up to a constant.
@@ -66,6 +85,9 @@ def comparisons(values: Floats) -> Floats:
     by_dataset = np.swapaxes(values, -1, -2)
     a, b = by_dataset[..., :, None], by_dataset[..., None, :]
     above: Floats = (a > b) + 0.5 * (a == b)
+    if near_tie:
+        is_near = np.abs(a - b) < near_tie * np.maximum(np.abs(a), np.abs(b))
+        above[is_near] = 0.5
     return above
 
 
@@ -76,6 +98,19 @@ def ranks(values: Floats) -> Floats:
     ranked = rankdata(values, axis=-2)
     centred: Floats = ranked - ranked.mean(axis=-2, keepdims=True)
     return centred
+
+
+def rate_ranks(rate: Floats, near_tie: float) -> Floats:
+    """Return ranks of rates about their mean, near-ties as ties: (..., n, D).
+
+    A rate's rank is half the number of rates below it less half of those above. Near-ties
+    are no equivalence: of three rates the outer two may differ where each ties with the
+    middle one.
+    """
+    if not near_tie:
+        return ranks(rate)
+    summed = comparisons(rate, near_tie).sum(axis=-1) - rate.shape[-2] / 2
+    return np.swapaxes(summed, -1, -2)
 
 
 def unit(columns: Floats) -> Floats:
@@ -100,30 +135,15 @@ def between(block: Block) -> float:
     return float(_correlations(*family_ranks(block)).mean())
 
 
-def within(block: Block) -> float:
-    """Return the mean correlation of ranks about their family's mean, inside data sets."""
-    return float(_correlations(*member_ranks(block)).mean())
-
-
-STATISTICS = {"overall": overall, "between": between, "within": within}
-
-
 def compressor_ranks(block: Block) -> tuple[Floats, Floats]:
     """Return unit ranks of rate and metric: two of (..., n, D)."""
-    return unit(ranks(block.rate)), unit(ranks(block.metric))
+    return unit(rate_ranks(block.rate, block.near_tie)), unit(ranks(block.metric))
 
 
 def family_ranks(block: Block) -> tuple[Floats, Floats]:
     """Return unit ranks of families by their mean ranks: two of (..., n_families, D)."""
-    means = (family_means(ranks(v), block.family) for v in (block.rate, block.metric))
-    x, y = (unit(ranks(mean)) for mean in means)
-    return x, y
-
-
-def member_ranks(block: Block) -> tuple[Floats, Floats]:
-    """Return unit ranks of compressors about their family's mean: two of (..., n, D)."""
-    about = (about_family(ranks(v), block.family) for v in (block.rate, block.metric))
-    x, y = (unit(centred) for centred in about)
+    both = rate_ranks(block.rate, block.near_tie), ranks(block.metric)
+    x, y = (unit(ranks(family_means(ranked, block.family))) for ranked in both)
     return x, y
 
 
@@ -149,7 +169,8 @@ def _correlations(x: Floats, y: Floats) -> Floats:
 
 def kendall(block: Block) -> float:
     """Return the mean over data sets of Kendall's tau-b inside each (Kendall 1945)."""
-    x = 2 * comparisons(block.rate) - 1  # (D, n, n), signs of differences
+    # (D, n, n), signs of differences.
+    x = 2 * comparisons(block.rate, block.near_tie) - 1
     y = 2 * comparisons(block.metric) - 1
     scale = np.sqrt((x**2).sum(axis=(1, 2)) * (y**2).sum(axis=(1, 2)))
     tau = (x * y).sum(axis=(1, 2)) / np.where(scale > 0, scale, np.inf)
@@ -174,10 +195,3 @@ def partial(block: Block, covariate: Floats) -> float:
     scale = np.sqrt((1 - xz**2) * (1 - yz**2), where=is_defined, out=np.inf + xy)
     correlations = (xy - xz * yz) / scale
     return float(correlations.mean())
-
-
-def without_each_family(block: Block) -> Mapping[int, float]:
-    """Return the preregistered statistic with each family left out in turn."""
-    if block.n_families < 2:
-        return {}
-    return {f: overall(block.without(f)) for f in range(block.n_families)}

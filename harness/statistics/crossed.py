@@ -1,59 +1,41 @@
-"""Mean correlation within families, for new data sets and for new compressors.
+"""Mean of a table of families by data sets, for new data sets and for new families.
 
-Spearman's correlation inside each (family, data set) is one cell of a table of families
-by data sets, z = mean + family + data set + error. Intervals and tests are those of the
-mean in a two-way table without repetition: mean squares give its variance, (MS_family +
-MS_data - MS_error) / (F D), by the method of moments (with missing cells, Henderson 1953,
-method 3), and Satterthwaite (1946, "An approximate distribution of estimates of variance
-components") gives its degrees of freedom.
-In contrast to permutations inside families, the mean is tested under families that differ
-in their slopes.
+Spearman's correlation inside each (family, data set) is one cell of the table, z = mean +
+family + data set + error. Intervals and tests are those of the mean in a two-way table
+without repetition: mean squares give its variance, (MS_family + MS_data - MS_error) / (F D),
+by the method of moments (with missing cells, Henderson 1953, method 3), and Satterthwaite
+(1946, "An approximate distribution of estimates of variance components") gives its degrees
+of freedom. In contrast to permutations inside families, the mean is tested under families
+that differ in their slopes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.statistics.block import Block, Floats, Labels, ranks, unit
-from harness.statistics.intervals import LEVEL
+from harness.statistics.block import Floats
+from harness.statistics.estimate import NO_ESTIMATE, NO_VARIANCE, Estimate, student
 from harness.statistics.p_values import SLACK
 
 MIN_LEVELS = 3
 """Families, and data sets, below which their variance cannot be told."""
+MIN_FREEDOM = 3.0
+"""Degrees of freedom that a variance has at least; with it the size stays below its level."""
 MAX_EXACT = 12
 """Families up to which all sign flips are listed."""
 N_FLIPS = 9999
-NEAR_TIE = 0.01
-"""Relative difference of two rates below which their order says nothing."""
-NO_VARIANCE = 1e-12
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generality:
-    """Mean over families and data sets, as an estimate for one population.
-
-    Attributes:
-        value: each family and each data set weighs the same, cells missing or not.
-        ci_low, ci_high: 95 %, cut at -1 and +1; nan where no two cells differ.
-        half_width: of the interval before it is cut.
-        p: two-sided, of a mean of 0.
-        freedom: degrees of freedom behind the interval.
-    """
-
-    value: float = math.nan
-    ci_low: float = math.nan
-    ci_high: float = math.nan
-    half_width: float = math.nan
-    p: float = math.nan
-    freedom: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crossed:
-    """Within-family statistic with both its generalities.
+    """Mean over families and data sets, as an estimate for two populations.
+
+    Families, and data sets, weigh the same, cells missing or not. Intervals are cut at -1
+    and +1.
 
     Attributes:
         new_datasets: to new data sets, for these compressors: families fixed.
@@ -64,61 +46,13 @@ class Crossed:
         shortage: why there is no estimate; empty where there is.
     """
 
-    new_datasets: Generality = Generality()
-    new_compressors: Generality = Generality()
+    new_datasets: Estimate = NO_ESTIMATE
+    new_compressors: Estimate = NO_ESTIMATE
     p_sign_flips: float = math.nan
     n_families: int = 0
     n_datasets: int = 0
     n_cells: int = 0
     shortage: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NearTies:
-    """Pairs of one family on one data set whose rates differ by less than 1 %.
-
-    Attributes:
-        n_near, n_pairs: near-ties among all such pairs.
-        value_as_ties: the within-family mean if near-ties share their rank; nan where it
-            is not estimated.
-    """
-
-    n_near: int = 0
-    n_pairs: int = 0
-    value_as_ties: float = math.nan
-
-
-def family_correlations(block: Block) -> Floats:
-    """Return Spearman's correlation inside each family and data set.
-
-    Returns:
-        Shape (..., n_families, D); nan for a family of one, and where all rates or all
-        scores of a cell tie.
-    """
-    cells = [
-        _correlation(ranks(block.rate[..., rows, :]), ranks(block.metric[..., rows, :]))
-        for rows in _members(block)
-    ]
-    return np.stack(cells, axis=-2)
-
-
-def near_ties(block: Block) -> NearTies:
-    """Return how many pairs inside families are near-ties, and the mean without them."""
-    n_near, n_pairs, cells = 0, 0, []
-    for rows in _members(block):
-        rate = block.rate[rows]
-        difference = rate[:, None] - rate  # (m, m, D)
-        scale = np.maximum(np.abs(rate[:, None]), np.abs(rate))
-        is_near = np.abs(difference) < NEAR_TIE * scale
-        upper = np.triu_indices(len(rows), k=1)
-        n_near += int(is_near[upper].sum())
-        n_pairs += is_near[upper].size
-        # Summed signs are ranks about their mean, here with near-ties as ties.
-        tied_ranks = np.where(is_near, 0.0, np.sign(difference)).sum(axis=1)
-        cells.append(_correlation(tied_ranks, ranks(block.metric[rows])))
-    table = _occupied(np.stack(cells))
-    value = math.nan if _shortage(table) else _Fit.of(table).mean
-    return NearTies(n_near=n_near, n_pairs=n_pairs, value_as_ties=value)
 
 
 def crossed(correlations: Floats, rng: np.random.Generator) -> Crossed:
@@ -137,13 +71,41 @@ def crossed(correlations: Floats, rng: np.random.Generator) -> Crossed:
     )
     if size.shortage:
         return size
-    fit = _Fit.of(table)
+    fit = AdditiveFit.of(table[None])
+    estimates = [
+        student(float(fit.means[0]), float(variances[0]), float(freedoms[0])).within(
+            -1.0, 1.0
+        )
+        for random in (False, True)
+        for variances, freedoms in [fit.variances(families_random=random)]
+    ]
     return replace(
         size,
-        new_datasets=_generality(fit, families_random=False),
-        new_compressors=_generality(fit, families_random=True),
-        p_sign_flips=sign_flip_p(fit.family_means, rng),
+        new_datasets=estimates[0],
+        new_compressors=estimates[1],
+        p_sign_flips=sign_flip_p(fit.family_means[0], rng),
     )
+
+
+def crossed_mean(correlations: Floats) -> float:
+    """Return the mean of a table alone; nan where families or data sets are too few."""
+    table = _occupied(correlations)
+    if _shortage(table):
+        return math.nan
+    return float(AdditiveFit.of(table[None]).means[0])
+
+
+def mean_of_cells(
+    correlations: Floats, names: Sequence[str], axis: int
+) -> dict[str, float]:
+    """Return the mean over an axis of the cells at hand, by name; without empty rows."""
+    counts = np.isfinite(correlations).sum(axis=axis)
+    sums = np.nansum(correlations, axis=axis)
+    return {
+        name: float(total / n)
+        for name, total, n in zip(names, sums, counts, strict=True)
+        if n
+    }
 
 
 def sign_flip_p(means: Floats, rng: np.random.Generator) -> float:
@@ -168,20 +130,21 @@ def sign_flip_p(means: Floats, rng: np.random.Generator) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fit:
-    """Additive least-squares fit of a table, and its mean squares.
+class AdditiveFit:
+    """Additive least-squares fits of k tables with cells in the same places.
 
     Attributes:
-        family_means: mean plus effect of each family: (n_families,).
+        means: shape (k,).
+        family_means: mean plus effect of each family: (k, F).
         squares: mean squares of families given data sets, of data sets given families,
-            and of the error: (3,).
+            and of the error: (k, 3).
         freedoms: their degrees of freedom: (3,).
-        shares: 1 / (k n), by which a mean square enters the variance of the mean, for
-            families and data sets, k cells in each of n levels: (2,).
+        shares: 1 / (c n), by which a mean square enters the variance of the mean, for
+            families and data sets, c cells in each of n levels: (2,).
         unit_variance: variance of the mean for an error variance of 1.
     """
 
-    mean: float
+    means: Floats
     family_means: Floats
     squares: Floats
     freedoms: Floats
@@ -189,83 +152,55 @@ class _Fit:
     unit_variance: float
 
     @classmethod
-    def of(cls, table: Floats) -> _Fit:
-        """Return the fit of a connected table, nan where a cell is missing."""
-        n_families, n_datasets = table.shape
-        design, cells = _design(table), table[np.isfinite(table)]
-        n_cells = len(cells)
-        coefficients, *_ = np.linalg.lstsq(design, cells, rcond=None)
-        error = float(((cells - design @ coefficients) ** 2).sum())
+    def of(cls, tables: Floats) -> AdditiveFit:
+        """Return the fits of connected tables (k, F, D), nan where a cell is missing."""
+        n_families, n_datasets = tables.shape[1:]
+        has_cell = np.isfinite(tables[0])
+        design, cells = _design(tables[0]), tables[:, has_cell]  # (k, n_cells)
+        n_cells = cells.shape[1]
+        coefficients = cells @ np.linalg.pinv(design).T
+        error = ((cells - coefficients @ design.T) ** 2).sum(axis=1)
         freedoms = np.array(
             [n_families - 1, n_datasets - 1, n_cells - n_families - n_datasets + 1]
         )
         # Families given data sets: what is left when data sets alone are fitted.
-        of_families, of_datasets = _spread(table, axis=0), _spread(table, axis=1)
-        sums = np.array([of_families - error, of_datasets - error, error])
+        of_families, of_datasets = _spread(tables, axis=1), _spread(tables, axis=2)
+        sums = np.stack([of_families - error, of_datasets - error, error], axis=1)
         # Cells per family and per data set in expectation; D and F where none is missing.
         weights = (n_cells - np.array([n_datasets, n_families])) / freedoms[:2]
-        effects = coefficients[1:n_families]
+        effects = coefficients[:, 1:n_families]
+        last = -effects.sum(axis=1, keepdims=True)
         return cls(
-            mean=float(coefficients[0]),
-            family_means=coefficients[0] + np.append(effects, -effects.sum()),
+            means=coefficients[:, 0],
+            family_means=coefficients[:, :1] + np.hstack([effects, last]),
             squares=np.maximum(sums, 0) / freedoms,
             freedoms=freedoms,
-            shares=1 / (weights * np.array(table.shape)),
+            shares=1 / (weights * np.array([n_families, n_datasets])),
             unit_variance=float(np.linalg.inv(design.T @ design)[0, 0]),
         )
 
+    def variances(self, *, families_random: bool) -> tuple[Floats, Floats]:
+        """Return the variance of each mean, and its degrees of freedom: two of (k,).
 
-def _generality(fit: _Fit, *, families_random: bool) -> Generality:
-    """Return the mean with the variance that new data sets, or new families too, give it.
-
-    Families add their component to the variance that new data sets give. A component that
-    comes out negative counts as none: the difference of mean squares alone would reject a
-    true null too often where families do not differ.
-    """
-    of_families, of_datasets = fit.shares
-    if not families_random or fit.squares[0] <= fit.squares[2]:
-        of_families = 0.0
-    of_error = fit.unit_variance - of_families - of_datasets
-    parts = np.array([of_families, of_datasets, of_error]) * fit.squares
-    variance = float(parts.sum())
-    if variance < NO_VARIANCE:
-        return Generality(value=fit.mean)
-    freedom = variance**2 / float((parts**2 / fit.freedoms).sum())
-    half_width, p = _student(fit.mean, math.sqrt(variance), freedom)
-    # No correlation, and no mean of correlations, lies outside -1 to +1.
-    return Generality(
-        value=fit.mean,
-        ci_low=max(fit.mean - half_width, -1.0),
-        ci_high=min(fit.mean + half_width, 1.0),
-        half_width=half_width,
-        p=p,
-        freedom=freedom,
-    )
-
-
-def _student(mean: float, error: float, freedom: float) -> tuple[float, float]:
-    """Return the half-width of the interval of a mean, and p of a mean of 0."""
-    from scipy.special import stdtr, stdtrit
-
-    half_width = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
-    return half_width, float(2 * stdtr(freedom, -abs(mean) / error))
-
-
-def _members(block: Block) -> list[Labels]:
-    """Return the rows of each family."""
-    return [np.flatnonzero(block.family == f) for f in range(block.n_families)]
-
-
-def _correlation(x: Floats, y: Floats) -> Floats:
-    """Return the correlation of centred ranks over rows, nan where either is constant.
-
-    Args:
-        x: shape (..., m, D).
-        y: shape (..., m, D).
-    """
-    is_defined = (np.ptp(x, axis=-2) > 0) & (np.ptp(y, axis=-2) > 0)
-    correlations = (unit(x) * unit(y)).sum(axis=-2)
-    return np.where(is_defined, correlations, math.nan)
+        Families add their component to the variance that new data sets give. A component
+        that comes out negative counts as none: the difference of mean squares alone would
+        reject a true null too often where families do not differ.
+        """
+        adds = families_random & (self.squares[:, 0] > self.squares[:, 2])
+        of_families = np.where(adds, self.shares[0], 0.0)
+        of_datasets = np.full(len(adds), self.shares[1])
+        of_error = self.unit_variance - of_families - of_datasets
+        # (k, 3), mean squares with their weights.
+        parts = np.stack([of_families, of_datasets, of_error], axis=1) * self.squares
+        variances = parts.sum(axis=1)
+        spread = (parts**2 / self.freedoms).sum(axis=1)
+        is_defined = variances > NO_VARIANCE
+        ratio = np.divide(
+            variances**2, spread, out=np.zeros_like(spread), where=is_defined
+        )
+        # A difference of mean squares may seem to have less than one degree, with an
+        # interval of no use; the poorest side, which never has less, would be too many.
+        return variances, np.maximum(ratio, min(MIN_FREEDOM, *self.freedoms[:2]))
 
 
 def _occupied(table: Floats) -> Floats:
@@ -315,6 +250,8 @@ def _design(table: Floats) -> Floats:
     return np.hstack(columns)
 
 
-def _spread(table: Floats, axis: int) -> float:
-    """Return the sum of squares about the means along an axis."""
-    return float(np.nansum((table - np.nanmean(table, axis=axis, keepdims=True)) ** 2))
+def _spread(tables: Floats, axis: int) -> Floats:
+    """Return the sums of squares about the means along an axis: (k,)."""
+    about = tables - np.nanmean(tables, axis=axis, keepdims=True)
+    squares: Floats = np.nansum(about**2, axis=(1, 2))
+    return squares

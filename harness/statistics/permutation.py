@@ -1,8 +1,10 @@
 """Permutation tests of no association that respect what is exchangeable.
 
 Permuting single compressors takes relatives for independent and rejects a true null too
-often. Exchangeable are families (between) and members of one family (within).
-Either is permuted jointly over data sets, which keeps the dependence between data sets.
+often. Families are exchangeable, or superfamilies where families share an ancestor; they
+are permuted jointly over data sets, which keeps the dependence between data sets. Members
+inside families are not permuted: that tests that no family has an association, not that
+the mean is zero (`crossed`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from harness.statistics.block import (
     Labels,
     compressor_ranks,
     family_ranks,
-    member_ranks,
     ranks,
     unit,
 )
@@ -32,13 +33,6 @@ def between_p(
 ) -> float:
     """Return p of no association between families; nan with fewer than 2."""
     return float(between_ps(block, rng, n_permutations)[0])
-
-
-def within_p(
-    block: Block, rng: np.random.Generator, n_permutations: int = N_PERMUTATIONS
-) -> float:
-    """Return p of no association inside families; nan where none has two members."""
-    return float(within_ps(block, rng, n_permutations)[0])
 
 
 def between_ps(
@@ -63,18 +57,6 @@ def between_ps(
     x, y = (np.take_along_axis(values, order, axis=-2) for values in (x, y))
     blocks = shuffles[:, :, None] * size + np.arange(size)
     return _ps(x, y, blocks.reshape(n_permutations, -1))
-
-
-def within_ps(
-    block: Block, rng: np.random.Generator, n_permutations: int = N_PERMUTATIONS
-) -> Floats:
-    """Return p of no association inside families for one block or a stack: (k,)."""
-    if block.sizes.max() < 2:
-        return np.array([math.nan])
-    rows = np.argsort(block.family, kind="stable")
-    x, y = (values[..., rows, :] for values in member_ranks(block))
-    keys = block.family[rows] + rng.random((n_permutations, len(rows)))
-    return _ps(x, y, np.argsort(keys, axis=1))
 
 
 def spearman_in_blocks(

@@ -3,65 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
+
+from harness.statistics.estimate import Estimate
 
 Word = Literal[
     "supported", "not supported", "opposite", "undecided", "undecided by design"
 ]
 MIN_FAMILIES, MIN_DATASETS = 6, 5
-NEEDED_CHECKS = ("isolated rates", "prequential rates", "equal bytes")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A statistic with its two-way bootstrap interval, 95 %; nan where there is none."""
-
-    value: float
-    ci_low: float
-    ci_high: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """Statistics and counts that decide a claim.
+    """Numbers that decide a claim for one population.
 
     Attributes:
-        deciding: the statistic between families (claim G) or within them (claim R).
-        overall: the preregistered statistic over all compressors; None where it is the
-            deciding one.
-        p: of the deciding statistic, adjusted over the claims; nan where it is undefined,
-            None where the interval alone decides.
-        n_families: families that the deciding statistic rests on; None where it does not
-            rest on families.
-        n_datasets: data sets of the block.
-        checks: the deciding statistic under other rates and at equal bytes, by the names
-            of NEEDED_CHECKS; None inside where one was not measured, None in place of all
-            where the claim needs none.
+        estimate: of the deciding statistic; its p is adjusted over the claims, nan where the
+            interval alone decides.
+        shortages: what the design lacks to decide anything; empty where it lacks nothing.
+        checks: the deciding statistic under other choices, which must not change its sign;
+            None where one was not measured.
         alpha: preregistered level.
         smallest_effect: preregistered; a correlation below it would not matter. None where
             no such effect was named, so that nothing is "not supported".
     """
 
-    deciding: Estimate
-    n_datasets: int
-    overall: Estimate | None = None
-    p: float | None = None
-    n_families: int | None = None
-    checks: Mapping[str, float | None] | None = None
+    estimate: Estimate
+    shortages: Sequence[str] = ()
+    checks: Mapping[str, float | None] = field(default_factory=dict)
     alpha: float = 0.05
     smallest_effect: float | None = None
 
     @property
     def is_significant(self) -> bool:
-        """Significance by p alone; the interval must agree."""
-        return self.p is None or self.p <= self.alpha
-
-    @property
-    def overall_value(self) -> float:
-        """The preregistered statistic."""
-        return (self.overall or self.deciding).value
+        """Significance by p, where there is one; the interval must agree."""
+        return not self.estimate.p > self.alpha
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,85 +50,74 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def verdict(findings: Findings) -> Verdict:
-    """Return the verdict: the first rule that holds.
+def shortages_of(
+    *, n_datasets: int, n_families: int | None = None, units: str = "families"
+) -> tuple[str, ...]:
+    """Return what a design has too few of, with what it needs.
 
-    1. Too few families or data sets: undecided by design.
-    2. p at most alpha (where there is a p), interval above 0, the preregistered statistic
-       positive, and the sign the same under every check: supported. One check missing or
-       changed: undecided.
-    3. p at most alpha, interval below 0, the preregistered statistic negative: opposite.
-    4. The interval lies below the smallest effect that matters: not supported.
-    5. Otherwise: undecided.
+    Args:
+        n_datasets: data sets of the test.
+        n_families: units that are resampled; None where the claim is about fixed ones.
+        units: their name.
     """
-    shortages = _shortages(findings)
-    if shortages:
-        return Verdict(word="undecided by design", reasons=shortages)
-    # A claim needs p and the interval: p permutes families, the interval resamples
-    # data sets too.
-    deciding, overall = findings.deciding, findings.overall_value
-    if findings.is_significant and deciding.ci_low > 0 and overall > 0:
-        return _positive(findings)
-    if findings.is_significant and deciding.ci_high < 0 and overall < 0:
-        return Verdict(word="opposite", reasons=_p_words(findings))
-    # No evidence is not evidence of no effect: that needs an interval short of it.
-    smallest = findings.smallest_effect
-    if smallest is not None and deciding.ci_high < smallest:
-        ruled_out = (
-            f"the interval ends at {deciding.ci_high:+.2f}, below the smallest effect that "
-            f"matters, {smallest:g}"
-        )
-        return Verdict(word="not supported", reasons=(*_p_words(findings), ruled_out))
-    return Verdict(word="undecided", reasons=_open(findings))
-
-
-def _positive(findings: Findings) -> Verdict:
-    """Return "supported", unless a check that the claim needs speaks against it."""
-    if findings.checks is None:
-        return Verdict(word="supported", reasons=_p_words(findings))
-    objections = _unstable(findings.checks)
-    if objections:
-        return Verdict(word="undecided", reasons=objections)
-    stable = "same sign in every check"
-    return Verdict(word="supported", reasons=(*_p_words(findings), stable))
-
-
-def _shortages(findings: Findings) -> tuple[str, ...]:
     reasons = []
-    n_families, n_datasets = findings.n_families, findings.n_datasets
     if n_families is not None and n_families < MIN_FAMILIES:
-        reasons.append(
-            f"families that can decide: {n_families}, needed: {MIN_FAMILIES}"
-        )
+        reasons.append(f"{units}: {n_families}, needed: {MIN_FAMILIES}")
     if n_datasets < MIN_DATASETS:
         reasons.append(f"data sets: {n_datasets}, needed: {MIN_DATASETS}")
     return tuple(reasons)
 
 
-def _unstable(checks: Mapping[str, float | None]) -> tuple[str, ...]:
-    """Return which checks are missing or do not have the positive sign."""
-    reasons = []
-    for name in NEEDED_CHECKS:
-        value = checks.get(name)
-        if value is None or math.isnan(value):
-            reasons.append(f"{name}: not measured")
-        elif value <= 0:
-            reasons.append(f"{name}: the sign changes ({value:+.2f})")
-    return tuple(reasons)
+def verdict(findings: Findings) -> Verdict:
+    """Return the verdict: the first rule that holds.
+
+    1. The design lacks something: undecided by design.
+    2. p at most alpha (where there is a p), interval above 0, and the sign the same under
+       every check that was measured: supported. A sign that changes: undecided.
+    3. p at most alpha, interval below 0: opposite.
+    4. The interval lies below the smallest effect that matters: not supported.
+    5. Otherwise: undecided.
+    """
+    if findings.shortages:
+        return Verdict(word="undecided by design", reasons=tuple(findings.shortages))
+    estimate = findings.estimate
+    if findings.is_significant and estimate.ci_low > 0:
+        return _positive(findings)
+    if findings.is_significant and estimate.ci_high < 0:
+        return Verdict(word="opposite", reasons=())
+    # No evidence is not evidence of no effect: that needs an interval short of it.
+    smallest = findings.smallest_effect
+    if smallest is not None and estimate.ci_high < smallest:
+        ruled_out = f"the interval ends below {smallest:g}, the smallest that matters"
+        return Verdict(word="not supported", reasons=(ruled_out,))
+    return Verdict(word="undecided", reasons=_open(findings))
 
 
-def _p_words(findings: Findings) -> tuple[str, ...]:
-    if findings.p is None:
-        return ()
-    return (f"adjusted p {findings.p:.3g} at level {findings.alpha:g}",)
+def _positive(findings: Findings) -> Verdict:
+    """Return "supported", unless a check changes the sign."""
+    measured = {
+        name: value
+        for name, value in findings.checks.items()
+        if value is not None and not math.isnan(value)
+    }
+    objections = tuple(
+        f"{name}: the sign changes ({value:+.2f})"
+        for name, value in measured.items()
+        if value <= 0
+    )
+    if objections:
+        return Verdict(word="undecided", reasons=objections)
+    n_checks = f"the same sign in {len(measured)} checks"
+    return Verdict(word="supported", reasons=(n_checks,) if measured else ())
 
 
 def _open(findings: Findings) -> tuple[str, ...]:
-    d = findings.deciding
-    reasons = [*_p_words(findings)]
-    if findings.is_significant and d.ci_low <= 0 <= d.ci_high:
-        reasons.append("the interval, which also resamples data sets, holds 0")
-    elif findings.is_significant:
-        reasons.append(f"the preregistered statistic is {findings.overall_value:+.2f}")
-    reasons.append(f"effects up to {d.ci_high:+.2f} are not ruled out")
+    estimate = findings.estimate
+    reasons = []
+    # The interval also resamples data sets, where p permutes families alone.
+    has_p = not math.isnan(estimate.p)
+    if has_p and findings.is_significant and estimate.ci_low <= 0 <= estimate.ci_high:
+        reasons.append("the interval holds 0")
+    if not math.isnan(estimate.ci_high):
+        reasons.append(f"values up to {estimate.ci_high:+.2f} are not ruled out")
     return tuple(reasons)

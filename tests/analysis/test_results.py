@@ -138,7 +138,7 @@ def test_records_that_lack_the_test_s_needs_are_said_and_do_not_fail(
         raise UnavailableError("no arrays beside the records")
 
     monkeypatch.setattr(results_module, "hypothesis_report", refuse)
-    claims = [Claim(name="G", task="class_adapt")]
+    claims = [Claim(name="C", task="class_scratch")]
     registration = Registration(claims=claims, datasets=["d"])
     manifest = manifest_of([], registration=registration)
     results = results_from([rates("a")], manifest)
@@ -181,7 +181,7 @@ def test_a_run_whose_jobs_have_no_record_yet_shows_nothing_and_says_what_lies_th
     rates, results_from
 ):
     registration = Registration(
-        claims=[Claim(name="G", task="class_adapt")], datasets=["d"]
+        claims=[Claim(name="C", task="class_scratch")], datasets=["d"]
     )
     manifest = manifest_of([rates("planned")], registration=registration)
     results = results_from([rates("a")], manifest)

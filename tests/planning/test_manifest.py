@@ -14,7 +14,7 @@ from harness.planning.suite import Suite
 
 
 def suite_of(name="mine", **hypothesis):
-    claim = {"name": "G", "task": "class_adapt"}
+    claim = {"name": "C", "task": "class_scratch"}
     about = {"claims": [claim], "datasets": ["digits"]}
     return Suite.model_validate(
         {
@@ -22,7 +22,7 @@ def suite_of(name="mine", **hypothesis):
             "title": "A suite",
             "compressors": ["gzip"],
             "datasets": [{"name": "digits"}],
-            "tasks": [{"name": "class_adapt"}],
+            "tasks": [{"name": "class_scratch"}],
             "hypothesis": about | hypothesis,
         }
     )
@@ -33,7 +33,7 @@ def run_into(tmp_path, make_record):
     """Return what notes a run of a suite into a folder, before its first record."""
 
     def run(suite, design=None, **caps):
-        jobs = [make_record(task="class_adapt").job]
+        jobs = [make_record(task="class_scratch").job]
         return record_run(tmp_path, suite, jobs, RunSet(**caps), design or {})
 
     return run
@@ -50,7 +50,7 @@ def test_the_manifest_keeps_the_design_of_the_newest_official_run(run_into, tmp_
 
 def test_a_cell_that_is_planned_again_gets_its_new_key(run_into, make_record, tmp_path):
     old = run_into(suite_of()).current.keys
-    job = make_record(task="class_adapt", version=2).job
+    job = make_record(task="class_scratch", version=2).job
     new = record_run(tmp_path, suite_of(), [job], RunSet(), {}).current.keys
     assert list(new) == list(old)
     assert [*new.values()] == [job.key] != [*old.values()]

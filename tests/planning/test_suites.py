@@ -103,6 +103,15 @@ def test_every_spec_that_a_suite_registers_is_one_it_runs(name: str):
     assert [spec for spec in specs if spec not in planned_specs] == []
 
 
+@pytest.mark.parametrize("name", REGISTERED)
+def test_superfamilies_name_families_that_there_are(name: str):
+    registration = load_suite(name).hypothesis
+    assert registration is not None
+    known = {entry.kind.family for entry in REGISTRY.entries.values() if entry.kind}
+    named = {f for group in registration.superfamilies.values() for f in group}
+    assert named <= known
+
+
 @pytest.mark.parametrize("name", ["interventions", "igpt"])
 def test_no_network_counts_for_two_interventions(name: str):
     registration = load_suite(name).hypothesis

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.statistics.block import STATISTICS, Block, overall
+from harness.statistics.block import Block, overall
 from harness.statistics.bootstrap import (
     Replicates,
     family_counts,
-    two_way_intervals,
+    two_way_interval,
     weighted_spearman,
 )
 
@@ -22,7 +22,7 @@ def rng(seed=0):
 def test_weighted_spearman_is_scipys_on_repeated_rows(block_of):
     block = block_of(ties=True)
     counts = rng(1).multinomial(23, np.full(23, 1 / 23), 5)
-    result = weighted_spearman(block.rate, block.metric, counts)
+    result = weighted_spearman(block, counts)
     for weights, row in zip(counts, result, strict=True):
         rows = np.repeat(np.arange(23), weights)
         for d, value in enumerate(row):
@@ -32,9 +32,8 @@ def test_weighted_spearman_is_scipys_on_repeated_rows(block_of):
 
 def test_intervals_equal_those_of_a_loop_over_repeated_rows(monkeypatch, block_of):
     block = block_of(0.6)
-    quantiles = dict.fromkeys(STATISTICS, 0.1)
-    monkeypatch.setattr("harness.statistics.bootstrap._tails", lambda _: quantiles)
-    low, high = two_way_intervals(Replicates.of(block), rng(), 4000)["overall"]
+    monkeypatch.setattr("harness.statistics.bootstrap._tail", lambda _: 0.1)
+    low, high = two_way_interval(Replicates.of(block), rng(), 4000)
     draw, values = rng(3), []
     for _ in range(1500):
         families = draw.integers(0, 8, 8)
@@ -59,23 +58,16 @@ def test_noise_in_the_replicates_widens_the_interval(block_of):
         metric=block.metric + noise,
         family=block.family,
     )
-    plain = two_way_intervals(Replicates.of(block), rng(), 1000)["within"]
-    wide = two_way_intervals(noisy, rng(), 1000)["within"]
+    plain = two_way_interval(Replicates.of(block), rng(), 1000)
+    wide = two_way_interval(noisy, rng(), 1000)
     assert np.diff(wide) > 1.2 * np.diff(plain)
 
 
 def test_resamples_of_one_family_on_one_data_set_give_no_interval(block_of):
     """There is nothing to resample, and an interval of no width would claim certainty."""
     block = block_of(sizes=(4,), n_datasets=1)
-    result = two_way_intervals(Replicates.of(block), rng(), 200)
-    assert all(math.isnan(end) for name in result for end in result[name])
-
-
-def test_two_families_give_no_interval_between_families(block_of):
-    """The correlation of two means is +1 or -1, whatever is resampled."""
-    result = two_way_intervals(Replicates.of(block_of(sizes=(3, 3))), rng(), 200)
-    assert math.isnan(result["between"][0])
-    assert result["overall"][0] < result["overall"][1]
+    result = two_way_interval(Replicates.of(block), rng(), 200)
+    assert all(math.isnan(end) for end in result)
 
 
 def test_one_family_on_one_data_set_has_an_interval_if_samples_were_resampled(block_of):
@@ -86,5 +78,5 @@ def test_one_family_on_one_data_set_has_an_interval_if_samples_were_resampled(bl
         metric=block.metric + noise,
         family=block.family,
     )
-    low, high = two_way_intervals(noisy, rng(), 1000)["within"]
+    low, high = two_way_interval(noisy, rng(), 1000)
     assert low < high

@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from harness.statistics.block import STATISTICS, Block, overall, ranks, unit
-from harness.statistics.bootstrap import Replicates, two_way_intervals
-from harness.statistics.permutation import between_p, within_p
+from harness.statistics.block import Block, overall, ranks, unit
+from harness.statistics.bootstrap import Replicates, two_way_interval
+from harness.statistics.estimate import mean_of
+from harness.statistics.permutation import between_p
 from harness.statistics.power import (
+    CellLayout,
     Layout,
-    minimum_detectable_effect,
+    detectable_inside_families,
+    detectable_over_datasets,
+    detectable_over_families,
     simulated_stack,
+    simulated_tables,
 )
 
 UNEQUAL = (1, 2, 3, 3, 4, 2, 3, 5)
@@ -26,19 +31,73 @@ def rng(seed=0):
 
 def test_more_families_detect_smaller_effects():
     few, many = (
-        minimum_detectable_effect(
-            Layout(sizes=(3,) * n, n_datasets=6), decided_by="between", alpha=0.05
-        )
+        detectable_over_families(Layout(sizes=(3,) * n, n_datasets=6), alpha=0.05)
         for n in (6, 20)
     )
     assert many.effect < few.effect
     assert many.power >= 0.8
+    assert many.half_width < few.half_width
 
 
-def test_nothing_is_detectable_inside_families_of_one():
-    layout = Layout(sizes=(1,) * 8, n_datasets=6)
-    result = minimum_detectable_effect(layout, decided_by="within", alpha=0.05)
+def test_three_descents_detect_nothing():
+    """Three means have six orders: no p is below 1/3."""
+    result = detectable_over_families(Layout(sizes=(6,) * 3, n_datasets=20), alpha=0.05)
     assert math.isnan(result.effect)
+
+
+def test_power_over_data_sets_is_that_of_simulated_t_tests():
+    result = detectable_over_datasets(12, heterogeneity=0.25, alpha=0.025)
+    draw, n = rng(3), 4000
+    at_effect = draw.normal(result.effect, 0.25, size=(n, 12))
+    tests = scipy_stats.ttest_1samp(at_effect, 0.0, axis=1)
+    is_detected = (tests.pvalue <= 0.025) & (tests.statistic > 0)
+    assert is_detected.mean() == pytest.approx(result.power, abs=0.03)
+    widths = [mean_of(row).half_width for row in draw.normal(0, 0.25, size=(500, 12))]
+    # The mean of sample deviations is a little below the deviation.
+    assert np.mean(widths) == pytest.approx(result.half_width, rel=0.05)
+
+
+def crossed_layout(n_families, n_members, n_datasets):
+    return CellLayout(sizes=((n_members,) * n_datasets,) * n_families)
+
+
+def test_new_compressors_need_larger_effects_than_new_data_sets():
+    layout = crossed_layout(8, 8, 12)
+    fixed, random = (
+        detectable_inside_families(layout, families_random=r, alpha=0.05)
+        for r in (False, True)
+    )
+    assert fixed.effect < random.effect
+    assert fixed.half_width < random.half_width
+    assert random.power >= 0.8
+
+
+def test_two_families_or_cells_of_two_detect_nothing():
+    for layout in (crossed_layout(2, 8, 12), crossed_layout(8, 2, 12)):
+        result = detectable_inside_families(layout, families_random=True, alpha=0.05)
+        assert math.isnan(result.effect)
+
+
+def test_simulated_cells_have_the_correlation_and_the_spread_they_say():
+    layout = CellLayout(sizes=((200,) * 3,) * 4, heterogeneity=0.1)
+    tables = simulated_tables(layout, 0.3, 100, rng(5), families_random=True)
+    # Spearman of normal variables is a little below their correlation.
+    expected = 6 / math.pi * math.asin(0.3 / 2)
+    assert tables.mean() == pytest.approx(expected, abs=0.02)
+    assert tables.mean(axis=2).std() == pytest.approx(
+        0.1 * math.sqrt(1 + 1 / 3), abs=0.03
+    )
+
+
+def test_families_without_configurations_on_a_data_set_have_no_simulated_cell():
+    layout = CellLayout(sizes=((8, 8, 0), (8, 3, 2), (8, 8, 8)))
+    tables = simulated_tables(layout, 0.0, 5, rng(), families_random=True)
+    is_missing = np.isnan(tables).all(axis=0)
+    assert is_missing.tolist() == [
+        [False, False, True],
+        [False, False, True],
+        [False] * 3,
+    ]
 
 
 def test_the_simulated_population_has_the_correlations_it_says():
@@ -97,7 +156,7 @@ def rejections(sizes, icc, n, tests, seed=0):
 
 
 def right_tests():
-    return [lambda b, r: between_p(b, r, 199), lambda b, r: within_p(b, r, 199)]
+    return [lambda b, r: between_p(b, r, 199)]
 
 
 def assert_about(count, n, share, *, only_above=False):
@@ -117,28 +176,29 @@ def check_coverage(icc, effect, n, n_resamples):
     layout = Layout(sizes=UNEQUAL, n_datasets=6, intra_family=icc)
     draw = rng(7)
     blocks = [simulated_block(layout, effect, draw) for _ in range(2 * n)]
-    truth = {k: np.mean([of(b) for b in blocks]) for k, of in STATISTICS.items()}
-    covered = dict.fromkeys(STATISTICS, 0)
-    for block in blocks[:n]:
-        intervals = two_way_intervals(Replicates.of(block), draw, n_resamples)
-        for name, (low, high) in intervals.items():
-            covered[name] += low <= truth[name] <= high
-    for name, count in covered.items():
-        # Two-way resampling counts some noise twice (Owen 2007): above is no fault.
-        assert_about(count, n, 0.95, only_above=True)
-        assert count < n, f"{name}: an interval that never misses says nothing"
+    truth = np.mean([overall(block) for block in blocks])
+    intervals = [
+        two_way_interval(Replicates.of(block), draw, n_resamples)
+        for block in blocks[:n]
+    ]
+    n_covered = sum(low <= truth <= high for low, high in intervals)
+    # Two-way resampling counts some noise twice (Owen 2007): above is no fault.
+    assert_about(n_covered, n, 0.95, only_above=True)
+    assert n_covered < n, "an interval that never misses says nothing"
 
 
 @pytest.mark.parametrize("sizes", [EQUAL, UNEQUAL])
 @pytest.mark.parametrize("icc", [0.0, 0.85])
-def test_the_right_tests_reject_a_true_null_as_often_as_they_say(sizes, icc):
+def test_permuted_families_reject_a_true_null_as_often_as_they_say(sizes, icc):
     check_size(sizes, icc, N_SMALL)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [EQUAL, UNEQUAL])
 @pytest.mark.parametrize("icc", [0.0, 0.5, 0.7, 0.85])
-def test_the_right_tests_reject_a_true_null_as_often_as_they_say_at_length(sizes, icc):
+def test_permuted_families_reject_a_true_null_as_often_as_they_say_at_length(
+    sizes, icc
+):
     check_size(sizes, icc, N_LARGE)
 
 

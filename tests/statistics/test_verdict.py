@@ -4,55 +4,35 @@ import math
 
 import pytest
 
-from harness.statistics.verdict import Estimate, Findings, verdict
+from harness.statistics.estimate import Estimate
+from harness.statistics.verdict import Findings, shortages_of, verdict
+
+SAME = {"isolated rates": 0.3, "without LZ77": 0.2, "prequential rates": None}
 
 
-def estimate(value, half=0.1):
-    return Estimate(value=value, ci_low=value - half, ci_high=value + half)
-
-
-def findings(value, p=0.01, **changes):
-    same = {"isolated rates": 0.3, "prequential rates": 0.3, "equal bytes": 0.3}
-    about = {
-        "deciding": estimate(value),
-        "overall": estimate(value),
-        "p": p,
-        "n_families": 6,
-        "n_datasets": 5,
-        "checks": same,
-        "smallest_effect": 0.5,
-    }
+def findings(value, p=0.01, *, half=0.1, **changes):
+    estimate = Estimate(value=value, ci_low=value - half, ci_high=value + half, p=p)
+    about = {"estimate": estimate, "checks": SAME, "smallest_effect": 0.3}
     return Findings(**(about | changes))
 
 
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
-        (findings(0.6, 0.01), "supported"),
-        (findings(-0.6, 0.01), "opposite"),
+        (findings(0.6), "supported"),
+        (findings(-0.6), "opposite"),
         (findings(0.05, 0.6), "not supported"),
-        (findings(0.6, 0.2, deciding=estimate(0.6, 0.7)), "undecided"),
-        (findings(0.6, 0.01, n_families=5), "undecided by design"),
-        (findings(0.6, 0.01, n_datasets=4), "undecided by design"),
-        # What a test needs beyond p:
-        (findings(0.6, 0.01, deciding=estimate(0.6, 0.7)), "undecided"),
-        (findings(0.6, 0.01, overall=estimate(-0.1)), "undecided"),
-        (findings(0.6, 0.01, checks={}), "undecided"),
-        (
-            findings(
-                0.6,
-                0.01,
-                checks={
-                    "isolated rates": -0.1,
-                    "prequential rates": 0.3,
-                    "equal bytes": 0.3,
-                },
-            ),
-            "undecided",
-        ),
-        (findings(0.2, 0.01, overall=estimate(-0.1)), "not supported"),
         (findings(-0.6, 0.2), "not supported"),
-        (findings(math.nan, math.nan, n_families=0), "undecided by design"),
+        (findings(0.6, 0.2, half=0.7), "undecided"),
+        (findings(0.6, 0.2), "undecided"),
+        (findings(0.6, shortages=("data sets: 4, needed: 5",)), "undecided by design"),
+        # The interval must agree with p.
+        (findings(0.6, 0.01, half=0.7), "undecided"),
+        # A check that was not measured changes no sign.
+        (findings(0.6, checks={}), "supported"),
+        (findings(0.6, checks={"isolated rates": math.nan}), "supported"),
+        (findings(0.6, checks={**SAME, "without LZ77": -0.1}), "undecided"),
+        (findings(0.6, checks={**SAME, "without LZ77": 0.0}), "undecided"),
         (findings(math.nan, 1.0), "undecided"),
     ],
 )
@@ -60,37 +40,28 @@ def test_the_verdict_follows_its_rules(facts, word):
     assert verdict(facts).word == word
 
 
-BY_INTERVAL = {"p": None, "checks": None, "smallest_effect": None, "overall": None}
-
-
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
-        (findings(0.5, **BY_INTERVAL), "supported"),
-        (findings(-0.5, **BY_INTERVAL), "opposite"),
-        (findings(0.05, **BY_INTERVAL), "undecided"),
-        (findings(0.5, **BY_INTERVAL, n_families=5), "undecided by design"),
-        (findings(0.5, **BY_INTERVAL, n_datasets=4), "undecided by design"),
-        (findings(math.nan, **BY_INTERVAL), "undecided"),
+        (findings(0.5, math.nan, smallest_effect=None), "supported"),
+        (findings(-0.5, math.nan, smallest_effect=None), "opposite"),
+        (findings(0.05, math.nan, smallest_effect=None), "undecided"),
+        (findings(math.nan, math.nan, smallest_effect=None), "undecided"),
     ],
 )
-def test_without_p_checks_and_smallest_effect_the_interval_alone_decides(facts, word):
+def test_without_p_and_smallest_effect_the_interval_alone_decides(facts, word):
     assert verdict(facts).word == word
 
 
-def test_where_families_do_not_count_their_number_decides_nothing():
-    about = {"n_families": None, "checks": None, "smallest_effect": None}
-    assert verdict(findings(0.5, 0.01, **about)).word == "supported"
-    assert verdict(findings(0.5, 0.2, **about)).word == "undecided"
-    assert verdict(findings(0.5, 0.01, **about, n_datasets=4)).word == (
-        "undecided by design"
+def test_shortages_name_what_is_there_and_what_is_needed():
+    assert shortages_of(n_datasets=5) == shortages_of(n_datasets=5, n_families=6) == ()
+    assert shortages_of(n_datasets=4, n_families=5, units="superfamilies") == (
+        "superfamilies: 5, needed: 6",
+        "data sets: 4, needed: 5",
     )
 
 
-def test_reasons_name_the_check_that_changes_the_sign_and_the_one_not_measured():
+def test_reasons_name_the_check_that_changes_the_sign():
     checks = {"isolated rates": -0.1, "equal bytes": 0.3}
     reasons = verdict(findings(0.6, 0.01, checks=checks)).reasons
-    assert reasons == (
-        "isolated rates: the sign changes (-0.10)",
-        "prequential rates: not measured",
-    )
+    assert reasons == ("isolated rates: the sign changes (-0.10)",)

@@ -1,8 +1,8 @@
-"""Complete block of a preregistered claim, read from records, and its replicates."""
+"""Block of a preregistered claim, read from records."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +16,15 @@ from harness.analysis.preregistered.readings import (
     readings,
 )
 from harness.planning.preregistration import Claim, Registration
-from harness.records.job import BASELINE
+from harness.records.job import BASELINE, Subject
 from harness.records.record import Record
 from harness.records.score import HEADLINE
 from harness.statistics.block import Block
 
 Floats = NDArray[np.float64]
+Tables = Mapping[str, Table]
+NEURAL_LIBRARY = "torch"
+"""Distribution by whose version a network is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +32,36 @@ class ClaimBlock:
     """Block of a claim, and the names of its rows and columns.
 
     Attributes:
+        block: complete, or for a claim inside families nan where a cell is missing.
+        subjects: of the rows.
+        families: by their numbers in the block.
         cells: what stands behind each number: (compressor, data set, "rate" or "metric")
             -> the reading of each draw.
-        dropped: compressors with some cells but not all, and what each lacks.
+        dropped: compressors, or single cells of families, that lack something, and what.
         ambiguous: cells with several records of one version and different values.
     """
 
     block: Block
-    compressors: tuple[str, ...]
+    subjects: tuple[Subject, ...]
     families: tuple[str, ...]
     datasets: tuple[str, ...]
     cells: Mapping[tuple[str, str, str], tuple[Reading, ...]]
     dropped: Mapping[str, str]
     ambiguous: int
+
+    @property
+    def compressors(self) -> tuple[str, ...]:
+        """Specs of the rows."""
+        return tuple(subject.spec for subject in self.subjects)
+
+    @property
+    def n_networks(self) -> int:
+        """Rows that are networks."""
+        return sum(NEURAL_LIBRARY in subject.versions for subject in self.subjects)
+
+    def column(self, dataset: str) -> int:
+        """Return the number of a data set."""
+        return self.datasets.index(dataset)
 
 
 def claim_block(
@@ -50,105 +70,141 @@ def claim_block(
     claim: Claim,
     *,
     rate: str = HEADLINE,
-    equal_bytes: bool | None = None,
+    score: str = "",
 ) -> ClaimBlock | None:
-    """Return the complete block of a claim; None where no compressor is complete.
+    """Return the block of a claim; None where no compressor has its numbers.
 
     Args:
         records: of a run.
         registration: families, data sets and draws.
-        claim: the readout.
+        claim: the readout; all compressors of one over compressors have every cell.
         rate: another rate in place of the headline.
-        equal_bytes: another variant of the readout in place of the claim's.
+        score: another score of the same task in place of the claim's.
     """
     datasets = tuple(claim.datasets or registration.datasets)
-    readouts = _readouts(claim, rate=rate, equal_bytes=equal_bytes)
+    readouts = {
+        # Only the headline has a score without duplicates for every compressor.
+        "rate": Readout(task="", score=rate, strict=rate == HEADLINE),
+        "metric": Readout(
+            task=claim.task, score=score or claim.score, equal_bytes=claim.equal_bytes
+        ),
+    }
     tables = {what: readings(records, r, datasets) for what, r in readouts.items()}
-    families = _families(records, registration, claim)
-    complete, dropped = _complete_rows(families, tables, datasets, registration.draws)
-    if not complete:
-        return None
-    cells = {
-        (name, dataset, what): tuple(
-            table.readings[name, dataset][draw] for draw in range(registration.draws)
-        )
-        for name in complete
+    subjects = _subjects(records, registration, claim)
+    complete = {
+        (name, dataset)
+        for name in subjects
         for dataset in datasets
+        if not any(
+            table.lacks(name, dataset, registration.draws) for table in tables.values()
+        )
+    }
+    rows = _rows(subjects, complete, datasets, inside=claim.is_within_families)
+    if not rows:
+        return None
+    families = tuple(sorted({subject.family for subject in rows}))
+    if claim.is_within_families:
+        # A family without any cell, such as a codec without layers, lacks nothing.
+        subjects = {k: v for k, v in subjects.items() if v.family in families}
+    cells = {
+        (subject.spec, dataset, what): tuple(
+            table.readings[subject.spec, dataset][draw]
+            for draw in range(registration.draws)
+        )
+        for subject in rows
+        for dataset in datasets
+        if (subject.spec, dataset) in complete
         for what, table in tables.items()
     }
-
-    def matrix(what: str) -> Floats:
-        rows = [
-            [np.mean([each.value for each in cells[name, d, what]]) for d in datasets]
-            for name in complete
-        ]
-        return np.array(rows, np.float64)
-
-    # Rates enter with a minus: higher is better, like the metric.
-    names = tuple(sorted({families[name] for name in complete}))
-    block = Block(
-        rate=-matrix("rate"),
-        metric=matrix("metric"),
-        family=np.array([names.index(families[name]) for name in complete]),
-    )
     return ClaimBlock(
-        block=block,
-        compressors=tuple(complete),
-        families=names,
+        block=Block(
+            # Rates enter with a minus: higher is better, like the metric.
+            rate=-_matrix(rows, datasets, cells, "rate"),
+            metric=_matrix(rows, datasets, cells, "metric"),
+            family=np.array([families.index(subject.family) for subject in rows]),
+            near_tie=registration.near_tie,
+        ),
+        subjects=tuple(rows),
+        families=families,
         datasets=datasets,
         cells=cells,
-        dropped=dropped,
+        dropped=_gaps(claim, subjects, tables, datasets, registration.draws),
         ambiguous=sum(table.ambiguous for table in tables.values()),
     )
 
 
-def _readouts(
-    claim: Claim, *, rate: str, equal_bytes: bool | None
-) -> dict[str, Readout]:
-    """Return the readouts of rates and of the claim's metric."""
-    variant = claim.equal_bytes if equal_bytes is None else equal_bytes
-    return {
-        # Only the headline has a score without duplicates for every compressor.
-        "rate": Readout(task="", score=rate, strict=rate == HEADLINE),
-        "metric": Readout(task=claim.task, score=claim.score, equal_bytes=variant),
-    }
+def _matrix(
+    rows: Sequence[Subject],
+    datasets: Sequence[str],
+    cells: Mapping[tuple[str, str, str], tuple[Reading, ...]],
+    what: str,
+) -> Floats:
+    """Return means over draws, nan where a cell is missing: (n, D)."""
+
+    def mean(cell: tuple[str, str, str]) -> float:
+        draws = cells.get(cell, ())
+        return sum(each.value for each in draws) / len(draws) if draws else math.nan
+
+    return np.array(
+        [[mean((subject.spec, d, what)) for d in datasets] for subject in rows],
+        np.float64,
+    )
 
 
-def _complete_rows(
-    families: Mapping[str, str],
-    tables: Mapping[str, Table],
+def _rows(
+    subjects: Mapping[str, Subject],
+    complete: set[tuple[str, str]],
+    datasets: Sequence[str],
+    *,
+    inside: bool,
+) -> list[Subject]:
+    """Return the subjects of the rows by family: with every cell, or inside with any."""
+    enough = any if inside else all
+    return [
+        subjects[name]
+        for name in sorted(subjects, key=lambda spec: (subjects[spec].family, spec))
+        if enough((name, dataset) in complete for dataset in datasets)
+    ]
+
+
+def _gaps(
+    claim: Claim,
+    subjects: Mapping[str, Subject],
+    tables: Tables,
     datasets: Sequence[str],
     n_draws: int,
-) -> tuple[list[str], dict[str, str]]:
-    """Return compressors without a gap, by family, and what the incomplete ones lack."""
-    gaps = defaultdict[str, list[str]](list)
-    for name in families:
-        gaps[name] = [
-            f"no {what} on {dataset}"
-            for dataset in datasets
-            for what, table in tables.items()
-            if table.lacks(name, dataset, n_draws)
-        ]
-    in_order = sorted(families, key=lambda spec: (families[spec], spec))
-    complete = [name for name in in_order if not gaps[name]]
-    # A compressor without any cell takes no part, and is not worth a line.
-    dropped = {
-        name: gaps[name][0] + (" and more" if gaps[name][1:] else "")
-        for name in in_order
-        if 0 < len(gaps[name]) < len(tables) * len(datasets)
-    }
-    return complete, dropped
-
-
-def _families(
-    records: Sequence[Record], registration: Registration, claim: Claim
 ) -> dict[str, str]:
-    """Return the family of every compressor that the claim may use."""
-    families = {}
+    """Return the compressors with gaps, and what each lacks.
+
+    A compressor that lacks everything takes no part and is not worth a line. Inside
+    families a gap is a configuration with one of the two numbers: families need not be on
+    every data set.
+    """
+    dropped = {}
+    for name in sorted(subjects, key=lambda spec: (subjects[spec].family, spec)):
+        gaps, n_cells = [], 0
+        for dataset in datasets:
+            lacks = [
+                what for what, t in tables.items() if t.lacks(name, dataset, n_draws)
+            ]
+            is_nowhere = claim.is_within_families and len(lacks) == len(tables)
+            if not is_nowhere:
+                gaps += [f"no {what} on {dataset}" for what in lacks]
+            n_cells += len(tables) - len(lacks)
+        if gaps and n_cells:
+            dropped[name] = gaps[0] + (" and more" if gaps[1:] else "")
+    return dropped
+
+
+def _subjects(
+    records: Sequence[Record], registration: Registration, claim: Claim
+) -> dict[str, Subject]:
+    """Return every compressor that the claim may use, by its spec."""
+    subjects = {}
     for subject in (record.job.subject for record in records):
         excluded = subject.family in (BASELINE, "?", *registration.excluded_families)
         unlisted = registration.families and subject.family not in registration.families
         not_of_claim = claim.compressors and subject.spec not in claim.compressors
         if not (excluded or unlisted or not_of_claim):
-            families[subject.spec] = subject.family
-    return families
+            subjects[subject.spec] = subject
+    return subjects

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from harness.analysis.preregistered.readings import Reading, Readout, readings
+from harness.analysis.preregistered.readings import Readout, readings
 from harness.analysis.preregistered.result import CurveResult
 from harness.analysis.preregistered.sentences import curve_sentence
 from harness.planning.preregistration import Registration
@@ -20,7 +20,7 @@ def curve_of(
 ) -> CurveResult | None:
     """Return whether the preregistered interventions fall on one curve; None without any.
 
-    Points are means over the draws at hand.
+    A point is one network on one data set in one draw.
     """
     if not registration.interventions:
         return None
@@ -33,20 +33,22 @@ def curve_of(
     metrics = readings(records, metric, datasets).readings
     # A point needs both numbers; a network without them is listed below.
     rows = [
-        (spec, kind, d, *means)
+        (spec, kind, d, draw, rate.value, metrics[cell][draw].value)
         for kind, specs in enumerate(registration.interventions.values())
         for spec in specs
         for d, dataset in enumerate(datasets)
         if (cell := (spec, dataset)) in rates and cell in metrics
-        for means in [[_mean(table[cell]) for table in (rates, metrics)]]
+        for draw, rate in rates[cell].items()
+        if draw in metrics[cell]
     ]
     points = Points(
-        bits=np.array([row[3] for row in rows], np.float64),
-        accuracy=np.array([row[4] for row in rows], np.float64),
+        bits=np.array([row[4] for row in rows], np.float64),
+        accuracy=np.array([row[5] for row in rows], np.float64),
         intervention=np.array([row[1] for row in rows], np.int64),
         dataset=np.array([row[2] for row in rows], np.int64),
+        draw=np.array([row[3] for row in rows], np.int64),
     )
-    results = deviations(points, np.random.default_rng([registration.seed, 12]))
+    results = deviations(points)
     names = tuple(registration.interventions)
     word = curve_word(results, registration.tolerance)
     measured = {row[0] for row in rows}
@@ -63,7 +65,3 @@ def curve_of(
         word=word,
         sentence=curve_sentence(word, registration.tolerance),
     )
-
-
-def _mean(draws: Mapping[int, Reading]) -> float:
-    return float(np.mean([reading.value for reading in draws.values()]))

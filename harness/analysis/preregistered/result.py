@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from harness.analysis.preregistered.block import ClaimBlock
+from harness.analysis.race import Race
 from harness.planning.preregistration import Claim
-from harness.statistics.crossed import Crossed, NearTies
+from harness.statistics.cells import NearTies
+from harness.statistics.estimate import NO_ESTIMATE, Estimate
 from harness.statistics.monotone_curve import Deviation, Points
 from harness.statistics.power import Detectable
 from harness.statistics.slopes import Slope
-from harness.statistics.verdict import Estimate
 
-DECIDED_BY = {"G": "between", "R": "within"}
-NO_ESTIMATE = Estimate(value=math.nan, ci_low=math.nan, ci_high=math.nan)
-NOT_CROSSED = Crossed()
+Population = Literal["new data sets", "new compressors"]
+POPULATIONS: tuple[Population, ...] = ("new data sets", "new compressors")
+"""To new data sets, for these compressors; to new compressors of these kinds as well."""
 NO_PAIRS = NearTies()
 
 
@@ -25,13 +27,39 @@ class Counts:
     """Size of a claim's block.
 
     Attributes:
-        families_deciding: families that the deciding statistic rests on.
+        networks: compressors that are networks.
+        units: families, or superfamilies, that stand for new compressors.
+        cells: pairs of family and data set with a correlation; 0 for a claim over
+            compressors.
     """
 
     datasets: int
     compressors: int = 0
+    networks: int = 0
     families: int = 0
-    families_deciding: int = 0
+    units: int = 0
+    cells: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generality:
+    """Claim as it stands for one population.
+
+    Attributes:
+        estimate: of the deciding statistic; p is not adjusted.
+        detectable: effect that the layout can detect, and the half-width to expect.
+        shortages: what the design lacks for this population.
+        p_adjusted, word, reasons, sentence: empty before the claim is decided.
+    """
+
+    population: Population
+    detectable: Detectable
+    estimate: Estimate = NO_ESTIMATE
+    shortages: tuple[str, ...] = ()
+    p_adjusted: float = math.nan
+    word: str = ""
+    reasons: tuple[str, ...] = ()
+    sentence: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,43 +67,42 @@ class Statistics:
     """Statistics of a claim's block; nan and empty where it was not tested.
 
     Attributes:
-        overall: mean over data sets of Spearman inside each.
-        between, within: the same between and within families.
-        p_between, p_within: two-sided, by permutation.
-        by_dataset: Spearman inside each data set.
-        of_samples: whether intervals resample test samples too.
-        crossed: mean correlation inside families, for new data sets and new compressors;
-            reported beside the statistics that decide.
+        value: the deciding statistic: mean over data sets of Spearman over compressors, or
+            mean over families and data sets of Spearman inside each.
+        by_dataset: Spearman on each data set, or the mean over families there.
+        by_family: mean over data sets of Spearman inside each family; claim R alone.
+        by_cell: Spearman inside each (family, data set); claim R alone.
+        between: Spearman of families' mean ranks, over compressors alone.
+        kendall_tau: over compressors alone.
+        p_sign_flips: of a mean of 0, family means flipped in sign; claim R alone.
+        slopes: over compressors alone.
         near_ties: pairs inside families whose rates hardly differ.
     """
 
-    overall: Estimate = NO_ESTIMATE
-    between: Estimate = NO_ESTIMATE
-    within: Estimate = NO_ESTIMATE
-    p_between: float = math.nan
-    p_within: float = math.nan
-    kendall_tau: float = math.nan
+    value: float = math.nan
     by_dataset: Mapping[str, float] = field(default_factory=dict)
+    by_family: Mapping[str, float] = field(default_factory=dict)
+    by_cell: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    between: float = math.nan
+    kendall_tau: float = math.nan
+    p_sign_flips: float = math.nan
     slopes: Mapping[str, Slope] = field(default_factory=dict)
-    of_samples: bool = False
-    crossed: Crossed = NOT_CROSSED
     near_ties: NearTies = NO_PAIRS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sensitivity:
-    """Statistics of a claim under other choices.
+    """Deciding statistic under other choices; None where one was not measured.
 
     Attributes:
-        without_family: the statistic with one family left out.
-        checks: the deciding statistic under other rates and at equal bytes.
-        partials: the statistic given log parameters, given log compute, and of final
-            checkpoints only; None where not every cell has the number.
+        without: with one unit of compressors, or one data set, left out.
+        rates: with isolated and prequential rates.
+        others: under choices that decide nothing, such as given what models cost.
     """
 
-    without_family: Mapping[str, float] = field(default_factory=dict)
-    checks: Mapping[str, float | None] = field(default_factory=dict)
-    partials: Mapping[str, float | None] = field(default_factory=dict)
+    without: Mapping[str, float | None] = field(default_factory=dict)
+    rates: Mapping[str, float | None] = field(default_factory=dict)
+    others: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,25 +110,18 @@ class ClaimResult:
     """Result of one claim.
 
     Attributes:
-        detectable: the effect that the block's layout can detect.
-        block: the numbers themselves, for figures; None where no compressor is complete,
-            or too few are.
+        generalities: one for each population.
+        block: the numbers themselves, for figures; None where too few are there.
         dropped: compressors with some cells but not all, and what each lacks.
-        p_adjusted: of the deciding statistic, over the claims.
-        verdict, reasons, sentence: empty before the claim is decided.
     """
 
     claim: Claim
     counts: Counts
-    detectable: Detectable
+    generalities: tuple[Generality, ...]
     statistics: Statistics = Statistics()
     sensitivity: Sensitivity = Sensitivity()
     block: ClaimBlock | None = None
     dropped: Mapping[str, str] = field(default_factory=dict)
-    p_adjusted: float = math.nan
-    verdict: str = ""
-    reasons: tuple[str, ...] = ()
-    sentence: str = ""
 
     @property
     def title(self) -> str:
@@ -109,21 +129,9 @@ class ClaimResult:
         return self.claim.title
 
     @property
-    def decided_by(self) -> str:
-        """Statistic that decides: "between" or "within" families."""
-        return DECIDED_BY[self.claim.name]
-
-    @property
-    def deciding(self) -> Estimate:
-        """The statistic that decides."""
-        is_between = self.decided_by == "between"
-        return self.statistics.between if is_between else self.statistics.within
-
-    @property
-    def p_deciding(self) -> float:
-        """P-value of the statistic that decides, not adjusted."""
-        is_between = self.decided_by == "between"
-        return self.statistics.p_between if is_between else self.statistics.p_within
+    def sentences(self) -> tuple[str, ...]:
+        """The verdicts in words, one for each population."""
+        return tuple(each.sentence for each in self.generalities)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +140,7 @@ class CurveResult:
 
     Attributes:
         task, score: the readout, of the first claim R, else of the first claim.
-        points: bits and accuracy of each network on each data set.
+        points: bits and accuracy of each network on each data set in each draw.
         compressors: of each point.
         interventions, datasets: names by their numbers in `points`.
         deviations: of each intervention from the curve of the others.
@@ -162,6 +170,7 @@ class Report:
         registration: hash and date in words, and why the test is exploratory.
         official: whether no record is of a run with --limit or --seed.
         curve: of the preregistered interventions; None where there are none.
+        race: of predictors, over the configurations of the first claim R; None without.
     """
 
     hash: str
@@ -171,3 +180,4 @@ class Report:
     n_draws: int
     claims: tuple[ClaimResult, ...]
     curve: CurveResult | None = None
+    race: Race | None = None

@@ -4,69 +4,101 @@ from __future__ import annotations
 
 import math
 
-from harness.analysis.preregistered.result import ClaimResult
+from harness.analysis.preregistered.result import ClaimResult, Counts, Generality
+from harness.planning.preregistration import Claim
+from harness.statistics.estimate import Estimate
 from harness.statistics.monotone_curve import Deviation
 from harness.statistics.slopes import Slope
-from harness.statistics.verdict import Estimate
 
-OPENINGS = {
-    "supported": "Supported: a better held-out rate goes with better {what}.",
-    "opposite": "Opposite: a better held-out rate goes with worse {what}.",
+ASSOCIATIONS = {
+    "supported": "a better held-out rate goes with better {what}",
+    "opposite": "a better held-out rate goes with worse {what}",
     "not supported": (
-        "Not supported: a better held-out rate does not go with better {what}, or less "
-        "than would matter."
+        "a better held-out rate does not go with better {what}, or less than would matter "
+        "(correlation {smallest:g})"
     ),
     "undecided": (
-        "Undecided: whether a better held-out rate goes with better {what} remains open."
+        "it remains open whether a better held-out rate goes with better {what}"
     ),
     "undecided by design": (
-        "Undecided by design: too few families or data sets to say whether a better "
-        "held-out rate goes with better {what}."
+        "this design cannot tell whether a better held-out rate goes with better {what}"
     ),
 }
 
 
-def sentence(result: ClaimResult) -> str:
-    """Return the verdict of a decided claim as sentences, with its reasons and numbers."""
-    opening = OPENINGS[result.verdict].format(what=subject_of(result))
-    # An untested claim has no numbers to name.
-    named = {
-        "mean within-data-set Spearman": result.statistics.overall,
-        f"{result.decided_by} families": result.deciding,
-    }
-    n = result.counts
-    numbers = [
-        f"{name} {estimate_words(estimate, '+.2f', n_datasets=n.datasets)}"
-        for name, estimate in named.items()
-        if not math.isnan(estimate.value)
-    ]
-    sizes = (
-        f"compressors: {n.compressors}, families: {n.families}, data sets: {n.datasets}"
-    )
-    return f"{opening} {'; '.join([*result.reasons, *numbers, sizes])}."
-
-
-def estimate_words(
-    estimate: Estimate | Slope | Deviation, form: str, *, n_datasets: int
+def sentence(
+    result: ClaimResult, generality: Generality, smallest_effect: float
 ) -> str:
+    """Return a verdict as one sentence: scope, association, numbers and reasons."""
+    words = ASSOCIATIONS[generality.word].format(
+        what=subject_of(result.claim), smallest=smallest_effect
+    )
+    details = "; ".join([*_numbers(result.claim, generality), *generality.reasons])
+    scope = _scope(result.claim, result.counts, generality)
+    opening = f"{generality.word.capitalize()}, to {generality.population}"
+    return f"{opening}: {scope}, {words} ({details})."
+
+
+def _scope(claim: Claim, counts: Counts, generality: Generality) -> str:
+    """Return the population that a verdict is about, with the sizes behind it."""
+    measured = f"{counts.datasets} measured"
+    if generality.population == "new data sets":
+        compressors = (
+            f"{counts.families} network families ({counts.compressors} trained networks)"
+            if claim.is_within_families
+            else f"{counts.compressors} compressors of {counts.families} families "
+            f"({counts.networks or 'none'} of them {_networks(counts.networks)})"
+        )
+        return f"for {compressors}, on a new data set of these kinds ({measured})"
+    kind = "network family" if claim.is_within_families else "family of compressors"
+    from_units = f"{counts.families} families"
+    if not claim.is_within_families and counts.units != counts.families:
+        from_units += f" of {counts.units} descents"
+    return (
+        f"for a new {kind} of these kinds (from {from_units}, {counts.compressors} "
+        f"{'trained networks' if claim.is_within_families else 'compressors'}), on a new "
+        f"data set ({measured})"
+    )
+
+
+def _networks(n_networks: int) -> str:
+    return "a network" if n_networks == 1 else "networks"
+
+
+def _numbers(claim: Claim, generality: Generality) -> list[str]:
+    """Return the deciding statistic with interval, half-width and p, if there is one."""
+    estimate = generality.estimate
+    if math.isnan(estimate.value):
+        return []
+    where = "families" if claim.is_within_families else "data sets"
+    parts = [f"mean Spearman within {where} {estimate_words(estimate, '+.2f')}"]
+    if not math.isnan(estimate.half_width):
+        parts.append(f"half-width {estimate.half_width:.2f}")
+    if not math.isnan(estimate.p):
+        kind = "p" if claim.secondary else "adjusted p"
+        parts.append(f"{kind} {generality.p_adjusted:.2g}")
+    return parts
+
+
+def estimate_words(estimate: Estimate | Slope | Deviation, form: str) -> str:
     """Return a number with its interval, or a dash and why there is none."""
     if math.isnan(estimate.value):
         return "not measured"
     # A dash with its reason: "nan" would tell a reader nothing.
     if math.isnan(estimate.ci_low):
-        why = "given this data set" if n_datasets == 1 else "too few to resample"
-        return f"{estimate.value:{form}} [-, {why}]"
+        return f"{estimate.value:{form}} [-, too few to tell]"
     ends = f"[{estimate.ci_low:{form}}, {estimate.ci_high:{form}}]"
     return f"{estimate.value:{form}} {ends}"
 
 
-def subject_of(result: ClaimResult) -> str:
+def subject_of(claim: Claim) -> str:
     """Return what a claim says gets better."""
-    claim = result.claim
     measure = f"{claim.task} {claim.score.replace('_', ' ')}"
-    if claim.name == "G":
-        return f"{measure} as a generative classifier"
-    return f"representations, as {measure} reads them"
+    if claim.name == "C":
+        return f"classification by compression ({measure})"
+    if claim.name == "L":
+        return f"features without labels ({measure})"
+    return f"representations ({measure})"
 
 
 def curve_sentence(word: str, tolerance: float) -> str:

@@ -1,4 +1,4 @@
-"""Preregistered test: records -> block -> statistics -> verdict, one result per claim."""
+"""Preregistered test: records -> block -> statistics -> verdicts, one result per claim."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis.preregistered.block import ClaimBlock, claim_block
-from harness.analysis.preregistered.checks import checks_of, partials_of
+from harness.analysis.preregistered.checks import sensitivity_of
+from harness.analysis.preregistered.design import (
+    Sizes,
+    counts_of,
+    undecided_generalities,
+)
 from harness.analysis.preregistered.interventions import curve_of
-from harness.analysis.preregistered.replicates import Arrays, inner_level
 from harness.analysis.preregistered.result import (
-    DECIDED_BY,
-    NO_ESTIMATE,
+    POPULATIONS,
     ClaimResult,
-    Counts,
+    Generality,
     Report,
-    Sensitivity,
     Statistics,
 )
 from harness.analysis.preregistered.sentences import sentence
+from harness.analysis.race import Race, race_of
 from harness.errors import SuiteError
 from harness.planning.manifest import Manifest
 from harness.planning.preregistration import Claim, Registration
@@ -28,29 +31,32 @@ from harness.planning.registered_design import Standing
 from harness.records.record import Record
 from harness.statistics.block import (
     MIN_COMPRESSORS,
-    STATISTICS,
+    between,
     kendall,
+    overall,
     spearman_by_dataset,
-    without_each_family,
 )
-from harness.statistics.bootstrap import two_way_intervals
-from harness.statistics.crossed import crossed, family_correlations, near_ties
+from harness.statistics.bootstrap import Replicates, two_way_interval
+from harness.statistics.cells import family_correlations, near_ties
+from harness.statistics.crossed import crossed, mean_of_cells
+from harness.statistics.estimate import Estimate, mean_of
 from harness.statistics.p_values import holm
-from harness.statistics.permutation import between_p, within_p
-from harness.statistics.power import Detectable, Layout, minimum_detectable_effect
+from harness.statistics.permutation import between_p
 from harness.statistics.slopes import Slope, slopes
-from harness.statistics.verdict import Estimate, Findings, verdict
+from harness.statistics.verdict import Findings, verdict
+
+Estimates = tuple[Estimate, Estimate]
+"""To new data sets, and to new compressors."""
 
 
 def hypothesis_report(
-    records: Sequence[Record], manifest: Manifest, arrays: Arrays, standing: Standing
+    records: Sequence[Record], manifest: Manifest, standing: Standing
 ) -> Report:
     """Return the test of the preregistered claims on a run's records.
 
     Args:
         records: of the run.
         manifest: of the records' folder; its preregistration has specs as records do.
-        arrays: gives the per-sample arrays beside a record, such as `Store.read_arrays`.
         standing: relation of the records to the registration of their run.
 
     Raises:
@@ -59,141 +65,166 @@ def hypothesis_report(
     registration = manifest.registration
     if registration is None:
         raise SuiteError(f"the suite {manifest.name} preregisters no [hypothesis]")
-    results = [_tested(records, registration, c, arrays) for c in registration.claims]
-    adjusted = _adjusted(results)
+    results = [_tested(records, registration, c) for c in registration.claims]
     return Report(
         hash=standing.registered.hash if standing.registered else "",
         status="exploratory" if standing.reasons else "preregistered",
         registration=standing.sentences,
         official=all(record.job.official for record in records),
         n_draws=registration.draws,
-        claims=tuple(
-            _decided(result, adjusted[result.title], registration) for result in results
-        ),
+        claims=tuple(_decided(results, registration)),
         curve=curve_of(records, registration),
+        race=_race(records, results),
     )
 
 
-def _adjusted(results: Sequence[ClaimResult]) -> dict[str, float]:
-    """Return p-values: Holm's over the primary claims, plain for secondary ones."""
-    # A secondary claim costs the primary ones nothing, and gets no correction.
-    plain = {result.title: result.p_deciding for result in results}
-    primary = [result.title for result in results if not result.claim.secondary]
-    return plain | holm({title: plain[title] for title in primary})
+def _race(records: Sequence[Record], results: Sequence[ClaimResult]) -> Race | None:
+    """Return the race of predictors over the configurations of the first claim R."""
+    blocks = [r.block for r in results if r.claim.is_within_families and r.block]
+    return race_of(records, blocks[0]) if blocks else None
 
 
-def _decided(result: ClaimResult, p: float, registration: Registration) -> ClaimResult:
+def _decided(
+    results: Sequence[ClaimResult], registration: Registration
+) -> list[ClaimResult]:
+    """Return the results with verdicts; p by Holm over primary claims of a population."""
+    decided = list(results)
+    for i, _ in enumerate(POPULATIONS):
+        # A secondary claim costs the primary ones nothing, and gets no correction.
+        plain = {r.title: r.generalities[i].estimate.p for r in decided}
+        primary = [r.title for r in decided if not r.claim.secondary]
+        adjusted = plain | holm({title: plain[title] for title in primary})
+        decided = [
+            _with_verdict(result, i, adjusted[result.title], registration)
+            for result in decided
+        ]
+    return decided
+
+
+def _with_verdict(
+    result: ClaimResult, i: int, p: float, registration: Registration
+) -> ClaimResult:
+    generality = result.generalities[i]
+    checks = {**result.sensitivity.without, **result.sensitivity.rates}
     decision = verdict(
         Findings(
-            deciding=result.deciding,
-            overall=result.statistics.overall,
-            p=p,
-            n_families=result.counts.families_deciding,
-            n_datasets=result.counts.datasets,
-            checks=result.sensitivity.checks,
+            estimate=replace(generality.estimate, p=p),
+            shortages=generality.shortages,
+            checks=checks,
             alpha=registration.alpha,
             smallest_effect=registration.smallest_effect,
         )
     )
     # The sentence names the verdict, so it is written last.
-    decided = replace(
-        result, p_adjusted=p, verdict=decision.word, reasons=decision.reasons
+    generality = replace(
+        generality, p_adjusted=p, word=decision.word, reasons=decision.reasons
     )
-    return replace(decided, sentence=sentence(decided))
+    words = sentence(result, generality, registration.smallest_effect)
+    generality = replace(generality, sentence=words)
+    generalities = list(result.generalities)
+    generalities[i] = generality
+    return replace(result, generalities=tuple(generalities))
 
 
 def _tested(
-    records: Sequence[Record], registration: Registration, claim: Claim, arrays: Arrays
+    records: Sequence[Record], registration: Registration, claim: Claim
 ) -> ClaimResult:
     """Return the statistics of a claim, not yet decided."""
-    n_datasets = len(claim.datasets or registration.datasets)
     claimed = claim_block(records, registration, claim)
-    sizes = () if claimed is None else tuple(claimed.block.sizes.tolist())
-    untested = ClaimResult(
+    sizes = _sizes(claimed) if claimed else {}
+    n_networks = claimed.n_networks if claimed else 0
+    result = ClaimResult(
         claim=claim,
-        counts=Counts(datasets=n_datasets),
-        detectable=_detectable(registration, claim, sizes, n_datasets),
+        counts=counts_of(registration, claim, sizes, n_networks),
+        generalities=undecided_generalities(registration, claim, sizes),
+        dropped=claimed.dropped if claimed else {},
     )
-    if claimed is None:
-        return untested
-    counts = Counts(
-        datasets=n_datasets,
-        compressors=len(claimed.compressors),
-        families=len(sizes),
-        families_deciding=_n_deciding(claim, sizes),
+    if claimed is None or result.counts.compressors < MIN_COMPRESSORS:
+        return result
+    # One stream for all that follows: the order of the calls is part of the result.
+    rng = np.random.default_rng([registration.seed, 11])
+    statistics, estimates, shortage = (
+        _inside(claimed, rng)
+        if claim.is_within_families
+        else _over(claimed, registration, rng)
     )
-    if counts.compressors < MIN_COMPRESSORS:
-        # Families that cannot be tested decide nothing.
-        counts = replace(counts, families_deciding=0)
-        return replace(untested, counts=counts, dropped=claimed.dropped)
+    generalities = [
+        _with_estimate(generality, estimate, shortage)
+        for generality, estimate in zip(result.generalities, estimates, strict=True)
+    ]
     return replace(
-        untested,
-        counts=counts,
-        statistics=_statistics(claimed, registration, arrays),
-        sensitivity=Sensitivity(
-            without_family={
-                claimed.families[family]: value
-                for family, value in without_each_family(claimed.block).items()
-            },
-            checks=checks_of(records, registration, claim, claimed),
-            partials=partials_of(records, claimed),
-        ),
-        dropped=claimed.dropped,
+        result,
+        generalities=tuple(generalities),
+        statistics=statistics,
+        sensitivity=sensitivity_of(records, registration, claim, claimed),
         block=claimed,
     )
 
 
-def _n_deciding(claim: Claim, sizes: Sequence[int]) -> int:
-    """Return the number of families that count: all, or those with two members or more."""
-    is_between = DECIDED_BY[claim.name] == "between"
-    return len(sizes) if is_between else sum(size > 1 for size in sizes)
+def _with_estimate(
+    generality: Generality, estimate: Estimate, shortage: str
+) -> Generality:
+    is_new = shortage and not generality.shortages
+    shortages = (shortage,) if is_new else generality.shortages
+    return replace(generality, estimate=estimate, shortages=shortages)
 
 
-def _statistics(
-    claimed: ClaimBlock, registration: Registration, arrays: Arrays
-) -> Statistics:
-    block = claimed.block
-    # One stream for all that follows: the order of the calls is part of the result.
-    rng = np.random.default_rng([registration.seed, 11])
-    inner = inner_level(claimed, arrays, rng)
-    intervals = two_way_intervals(inner.replicates, rng, registration.n_resamples)
-    estimates = {
-        name: Estimate(value=of(block), ci_low=low, ci_high=high)
-        for name, of in STATISTICS.items()
-        for low, high in [intervals[name]]
+def _sizes(claimed: ClaimBlock) -> Sizes:
+    """Return the configurations with both numbers, by family and data set."""
+    is_complete = np.isfinite(claimed.block.rate + claimed.block.metric)
+    return {
+        family: is_complete[claimed.block.family == f].sum(axis=0).tolist()
+        for f, family in enumerate(claimed.families)
     }
-    n_permutations = registration.n_permutations
-    correlations = spearman_by_dataset(block).tolist()
-    # A stream of its own: what decides must not change with what is reported beside it.
-    flips = np.random.default_rng([registration.seed, 13])
-    return Statistics(
-        overall=estimates["overall"],
-        between=estimates["between"] if block.n_families > 1 else NO_ESTIMATE,
-        within=estimates["within"] if max(block.sizes) > 1 else NO_ESTIMATE,
-        p_between=between_p(block, rng, n_permutations),
-        p_within=within_p(block, rng, n_permutations),
+
+
+def _inside(
+    claimed: ClaimBlock, rng: np.random.Generator
+) -> tuple[Statistics, Estimates, str]:
+    """Return the statistics inside families, both estimates, and what they lack."""
+    table = family_correlations(claimed.block)
+    result = crossed(table, rng)
+    names = [(f, d) for f in claimed.families for d in claimed.datasets]
+    cells = dict(zip(names, table.ravel().tolist(), strict=True))
+    statistics = Statistics(
+        value=result.new_datasets.value,
+        by_dataset=mean_of_cells(table, claimed.datasets, axis=0),
+        by_family=mean_of_cells(table, claimed.families, axis=1),
+        by_cell={name: value for name, value in cells.items() if np.isfinite(value)},
+        p_sign_flips=result.p_sign_flips,
+        near_ties=near_ties(claimed.block),
+    )
+    return statistics, (result.new_datasets, result.new_compressors), result.shortage
+
+
+def _over(
+    claimed: ClaimBlock, registration: Registration, rng: np.random.Generator
+) -> tuple[Statistics, Estimates, str]:
+    """Return the statistics over compressors, and both estimates."""
+    block = claimed.block
+    correlations = spearman_by_dataset(block)
+    units = [registration.unit_of(family) for family in claimed.families]
+    names = list(dict.fromkeys(units))
+    grouped = block.grouped([names.index(unit) for unit in units])
+    to_datasets = mean_of(correlations).within(-1.0, 1.0)
+    low, high = two_way_interval(Replicates.of(grouped), rng, registration.n_resamples)
+    to_compressors = Estimate(
+        value=overall(block),
+        ci_low=low,
+        ci_high=high,
+        half_width=(high - low) / 2,
+        p=between_p(grouped, rng, registration.n_permutations),
+    )
+    statistics = Statistics(
+        value=overall(block),
+        by_dataset=dict(zip(claimed.datasets, correlations.tolist(), strict=True)),
+        between=between(grouped),
         kendall_tau=kendall(block),
-        by_dataset=dict(zip(claimed.datasets, correlations, strict=True)),
         slopes={_slope_name(slope, claimed): slope for slope in slopes(block, rng)},
-        of_samples=inner.of_samples,
-        crossed=crossed(family_correlations(block), flips),
-        near_ties=near_ties(block),
+        # Here all compressors are compared with each other.
+        near_ties=near_ties(block.grouped([0] * block.n_families)),
     )
-
-
-def _detectable(
-    registration: Registration, claim: Claim, sizes: tuple[int, ...], n_datasets: int
-) -> Detectable:
-    n_primary = sum(not each.secondary for each in registration.claims)
-    return minimum_detectable_effect(
-        Layout(
-            sizes=sizes, n_datasets=n_datasets, intra_family=registration.intra_family
-        ),
-        decided_by=DECIDED_BY[claim.name],
-        # The first of Holm's steps divides alpha by the number of primary claims.
-        alpha=registration.alpha / (1 if claim.secondary else max(n_primary, 1)),
-        seed=registration.seed,
-    )
+    return statistics, (to_datasets, to_compressors), ""
 
 
 def _slope_name(slope: Slope, claimed: ClaimBlock) -> str:

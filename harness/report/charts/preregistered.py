@@ -87,7 +87,8 @@ def _family_encoding(families: Sequence[str]) -> Mapping[str, Any]:
 def _panel(
     points: pd.DataFrame, name: str, result: ClaimResult, encoding: Mapping[str, Any]
 ) -> alt.LayerChart:
-    rho = result.statistics.by_dataset[name]
+    rho = result.statistics.by_dataset.get(name, math.nan)
+    mean = "mean Spearman" if result.claim.is_within_families else "Spearman"
     # Reversed: fewer bits are better, and better is to the right.
     scale = alt.Scale(zero=False, reverse=True, nice=False, padding=10)
     free = alt.Scale(zero=False, nice=False, padding=10)
@@ -109,7 +110,7 @@ def _panel(
             x=x("value_bpb"), y=y("value"), shape=encoding["shape"], tooltip=shown
         ),
     ]
-    title = f"{name}: Spearman {rho:+.2f}"
+    title = f"{name}: {mean} {rho:+.2f}"
     return alt.LayerChart(layer=layers, width=230, height=190, title=title)
 
 
@@ -162,6 +163,47 @@ def forest_of_slopes(result: ClaimResult) -> alt.LayerChart | None:
         ),
     ]
     chart = alt.LayerChart(layer=layers, width=420, height=max(3, len(rows)) * 22)
+    return chart.properties(config=alt.Config(**theme(dark=False)))
+
+
+def correlations_by_cell(result: ClaimResult) -> alt.LayerChart | None:
+    """Return Spearman inside each family, a point per data set; None for other claims.
+
+    Bars are the means over data sets.
+    """
+    statistics = result.statistics
+    if not statistics.by_cell:
+        return None
+    points = [
+        {"family": family, "dataset": dataset, "value": value}
+        for (family, dataset), value in statistics.by_cell.items()
+    ]
+    means = [
+        {"family": family, "mean": value}
+        for family, value in statistics.by_family.items()
+    ]
+    title = "Spearman of held-out rate and accuracy, inside a family"
+    x = alt.Scale(domain=[-1, 1])
+    y = alt.Y("family:N", title=None)
+    # The line of no association.
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(strokeDash=[4, 4])
+    shown = ["family:N", "dataset:N", "value:Q"]
+    layers = [
+        zero.encode(x=alt.X("zero:Q", title=title, scale=x)),
+        alt.Chart(pd.DataFrame(points))
+        .mark_point(filled=True, size=50, opacity=0.6)
+        .encode(
+            x=alt.X("value:Q", title=title, scale=x),
+            y=y,
+            color=alt.Color("dataset:N", title=None),
+            tooltip=shown,
+        ),
+        alt.Chart(pd.DataFrame(means))
+        .mark_tick(thickness=3, size=18)
+        .encode(x=alt.X("mean:Q", title=title, scale=x), y=y),
+    ]
+    height = 26 * max(3, len(means))
+    chart = alt.LayerChart(layer=layers, width=420, height=height)
     return chart.properties(config=alt.Config(**theme(dark=False)))
 
 

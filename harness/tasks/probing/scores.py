@@ -193,7 +193,9 @@ def _over_draws(
         seed: of the resamples.
     """
     masks = {False: np.ones(len(dataset.test.labels), np.bool_)}
-    if dataset.duplicated is not None and 0 < dataset.duplicated.sum() < len(masks[False]):
+    if dataset.duplicated is not None and 0 < dataset.duplicated.sum() < len(
+        masks[False]
+    ):
         masks[True] = ~dataset.duplicated
     scores = []
     for deduplicated, mask in masks.items():
