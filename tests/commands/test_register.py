@@ -23,7 +23,7 @@ tasks = ["rates"]
 [hypothesis]
 datasets = ["digits"]
 [[hypothesis.claims]]
-name = "G"
+name = "C"
 task = "rates"
 score = "heldout_bpb"
 """

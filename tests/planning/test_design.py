@@ -14,7 +14,7 @@ from harness.planning.plan import Selection, plan
 from harness.planning.suite import Suite
 
 REGISTRY = load_registry()
-CLAIM = {"name": "G", "task": "class_scratch"}
+CLAIM = {"name": "C", "task": "class_scratch"}
 SUITE = {
     "name": "s",
     "title": "s",
@@ -99,7 +99,7 @@ def with_source(name, source_hash):
                 "hypothesis": SUITE["hypothesis"]
                 | {"claims": [CLAIM | {"equal_bytes": True}]}
             },
-            ["hypothesis, claims, G, equal_bytes: false -> true"],
+            ["hypothesis, claims, C, equal_bytes: false -> true"],
         ),
         ({"hypothesis": None}, ["hypothesis: a table -> none"]),
     ],

@@ -131,7 +131,7 @@ def test_a_missing_file_is_no_unknown_suite(tmp_path, monkeypatch):
         (BODY.replace("gzip", "gzip(("), "cannot read 'gzip(('"),
         (
             BODY + '[hypothesis]\ndatasets = ["digits"]' + CLAIM.replace('"R"', '"X"'),
-            "hypothesis, claims, row 1: name must be 'G' or 'R', not 'X'",
+            "hypothesis, claims, row 1: name must be 'R', 'C' or 'L', not 'X'",
         ),
         (
             BODY + '[hypothesis]\ndatasets = ["digit"]' + CLAIM,
