@@ -28,8 +28,12 @@ endif
 	@$(BIN)/bitprobe doctor --quiet || true  # tries every compressor, which compiles numba code
 	@touch $@
 
-bench: setup  ## run a suite and print its leaderboard (SUITE=bench)
+bench: setup  ## run a suite and print its leaderboard (SUITE=bench; published: others' figures)
+ifeq ($(SUITE),published)
+	$(BIN)/bitprobe published --output results/published
+else
 	$(BIN)/bitprobe run $(SUITE)
+endif
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -12,7 +12,7 @@ LAYERS = [
     ["data", "conformance", "records"],
     ["tasks"],
     ["planning"],
-    ["run", "analysis"],
+    ["run", "analysis", "published"],
     ["report"],
     ["commands"],
     ["cli"],

@@ -171,6 +171,20 @@ def publish(
     typer.echo(f"wrote {len(paths)} files to {output}")
 
 
+def published(
+    *,
+    only: Annotated[list[str] | None, typer.Option(help="rows, or globs")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="a folder for the table and its records")
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", min=1, help="rows at a time")] = 2,
+) -> None:
+    """Recompute published figures of others."""
+    from harness.commands.published import run_published
+
+    run_published(only or (), output, n_jobs=jobs)
+
+
 def compare(
     first: Annotated[str, typer.Argument(help="a compressor's spec, or a baseline")],
     second: Annotated[str, typer.Argument(help="another one's")],

@@ -53,8 +53,6 @@ BENCH = {
 }
 READOUTS = {
     ("anchors", "class_scratch"): 7 + 1,
-    ("anchors_ncd", "ncd_knn"): 1,
-    ("anchors_newsgroups", "class_scratch"): 2,
     ("joint_networks", "joint"): 2 * 6,
     ("transfer", "transfer"): 6 * 12,
     ("standard", "landmark_probe"): 12 * 3 * 21,

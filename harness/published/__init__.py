@@ -1,0 +1,1 @@
+"""Published tables of others, recomputed by the protocols of their authors."""
