@@ -132,7 +132,7 @@ def hypothesis(
     target: Annotated[str, typer.Argument(help="a folder of records, or a suite")],
     output_format: Annotated[TestFormat, typer.Option("--format")] = TestFormat.text,
 ) -> None:
-    """Test the claims that a suite registered, or say what they can detect before a run."""
+    """Test registered claims, or say what they can detect."""
     from harness.commands.hypothesis import hypothesis as document
 
     typer.echo(document(target, output_format.value), nl=False)
