@@ -38,6 +38,7 @@ RATES = {
     "joint": 6 * 3 * 19,
     "ladders": 2 * 3 * 4 * 6 + 3 * 6,
     "ratio": 4 * 21,
+    "representations": 8 * (13 * 7 + 3 * 4),
     "smoke": 5,
     "standard": 12 * 3 * (21 + 1),
 }
