@@ -50,6 +50,7 @@ MODELS = {
         "byte_gru": "size='10k'",
         "byte_mlp": "size='10k'",
         "byte_conv": "size='10k'",
+        "byte_linear_attention": "size='10k'",
     }.items()
 }
 CONTROL, CONTROLLED = "float pixel_transformer (control)", "pixel_transformer"
