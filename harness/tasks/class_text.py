@@ -1,6 +1,6 @@
 """Train text of each class, at equal bytes where a task asks for it.
 
-docs/method.md, class readouts.
+docs/method.md, class_scratch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Landmark probe: a classifier on the bits that each of many unlabelled contexts saves.
 
-docs/method.md, landmark probe.
+docs/method.md, landmark_probe.
 
 Feature j of sample x is (C(x | s_j) - mean_j C(x | s_j)) / |x|, in bits per byte:
 likeness to a text, corrected for the compressibility of x. Landmarks by dissimilarity are those of

@@ -1,6 +1,6 @@
 """Contexts of the landmark probe: label-free neighbourhoods of train samples, or shards.
 
-docs/method.md, landmark probe.
+docs/method.md, landmark_probe.
 """
 
 from __future__ import annotations
