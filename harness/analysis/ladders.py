@@ -93,12 +93,15 @@ def ladder_points(records: Sequence[Record]) -> pd.DataFrame:
     for name, here in measured.groupby("dataset"):
         dataset = str(name)
         n_dimensions = COMMON_DIMENSION if dataset in projected else 0
-        bits = _by_compressor(here[here["realised"].isin(REALISED)], HEADLINE)
+        bits = rows_by_compressor(here[here["realised"].isin(REALISED)], HEADLINE)
         probed = here[here["task"] == PROBE]
         for spec in sorted(bits):
             about = {"dataset": dataset, "compressor": spec, **ladders[spec]}
             about |= {"compute_seconds": seconds.get((spec, dataset), math.nan)}
-            about |= {"n_dimensions": n_dimensions, **_numbers(bits[spec], "bits")}
+            about |= {
+                "n_dimensions": n_dimensions,
+                **value_and_ends(bits[spec], "bits"),
+            }
             names = layers.get((spec, dataset), ())
             rows += [
                 about | row for row in _probed_rows(probed, spec, names, n_dimensions)
@@ -164,7 +167,7 @@ def _probes(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.job.task == PROBE and record.is_done]
 
 
-def _by_compressor(
+def rows_by_compressor(
     here: pd.DataFrame, metric: str, variant: Variant = PLAIN
 ) -> dict[str, Any]:
     """Return the row of each compressor, without duplicates if any has that score."""
@@ -182,7 +185,8 @@ def _by_compressor(
     return {}
 
 
-def _numbers(row: Any, what: str) -> dict[str, float]:
+def value_and_ends(row: Any, what: str) -> dict[str, float]:
+    """Return the value of an estimate and the ends of its interval, by names of `what`."""
     ends = {f"{what}_low": row.ci_low, f"{what}_high": row.ci_high}
     return {what: row.value, "n_draws": row.n_draws, **ends}
 
@@ -195,9 +199,9 @@ def _probed_rows(
         # The earlier of two layers that are as near, like the fixed middle one.
         layer = layers[math.ceil(depth * (len(layers) - 1) - 0.5)]
         variant = Variant(layer=layer, n_dimensions=n_dimensions)
-        row = _by_compressor(probed, BALANCED_ACCURACY, variant).get(spec)
+        row = rows_by_compressor(probed, BALANCED_ACCURACY, variant).get(spec)
         if row is not None:
-            yield {"depth": depth, "layer": layer, **_numbers(row, "accuracy")}
+            yield {"depth": depth, "layer": layer, **value_and_ends(row, "accuracy")}
 
 
 def _on_ladders(points: pd.DataFrame) -> pd.DataFrame:
@@ -227,9 +231,9 @@ def correlations(points: pd.DataFrame) -> list[LadderRow]:
                     networks=networks,
                     depth=depth,
                     n_dimensions=int(group["n_dimensions"].iloc[0]),
-                    checkpoints=_spearman(group),
+                    checkpoints=rank_correlation(group),
                     given_compute=_given_compute(group),
-                    final=_spearman(finals),
+                    final=rank_correlation(finals),
                     n=len(group),
                     n_final=len(finals),
                 )
@@ -237,7 +241,11 @@ def correlations(points: pd.DataFrame) -> list[LadderRow]:
     return rows
 
 
-def _spearman(points: pd.DataFrame) -> float:
+def rank_correlation(points: pd.DataFrame) -> float:
+    """Return Spearman's correlation of minus bits with accuracy; nan where there is none.
+
+    Fewer than three points, and a constant, have none.
+    """
     # A constant has no ranks.
     constant = min(points[["bits", "accuracy"]].nunique()) < 2
     if len(points) < MIN_CHECKPOINTS or constant:
@@ -247,10 +255,12 @@ def _spearman(points: pd.DataFrame) -> float:
 
 def _given_compute(points: pd.DataFrame) -> float:
     seconds = points["compute_seconds"].to_numpy(np.float64)
-    if len(points) <= MIN_CHECKPOINTS or math.isnan(_spearman(points) + seconds.sum()):
+    if len(points) <= MIN_CHECKPOINTS or math.isnan(
+        rank_correlation(points) + seconds.sum()
+    ):
         return math.nan
     by_compute = (
-        _spearman(points.assign(**{n: seconds})) for n in ("bits", "accuracy")
+        rank_correlation(points.assign(**{n: seconds})) for n in ("bits", "accuracy")
     )
     # Along one ladder bits often fall at every step: then nothing is left to correlate.
     if max(map(abs, by_compute)) > 1 - 1e-9:
@@ -274,9 +284,9 @@ def ladder_table(
         (
             row.networks,
             ("middle" if row.depth == MIDDLE else "last") + row.features,
-            _number(row.checkpoints, row.n),
-            _number(row.given_compute, row.n),
-            _number(row.final, row.n_final),
+            signed(row.checkpoints, row.n),
+            signed(row.given_compute, row.n),
+            signed(row.final, row.n_final),
         )
         for row in rows
         if row.dataset == dataset
@@ -295,5 +305,6 @@ WORDS = (
 )
 
 
-def _number(value: float, n: int) -> str:
+def signed(value: float, n: int) -> str:
+    """Return a correlation as words, with the number of points behind it."""
     return f"- (n {n})" if math.isnan(value) else f"{value:+.2f} (n {n})"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.board import Leaderboard
 from harness.analysis.estimates import estimates
+from harness.analysis.label_curves import label_points
 from harness.analysis.ladders import ladder_points
 from harness.analysis.leaderboard import leaderboards, undecided
 from harness.analysis.preregistered.result import Report
@@ -125,6 +126,11 @@ class Results:
     def ladders(self) -> pd.DataFrame:
         """Checkpoints of networks, of `ladder_points`."""
         return ladder_points(self.records)
+
+    @cached_property
+    def label_curves(self) -> pd.DataFrame:
+        """Accuracy of networks from few labels, of `label_points`."""
+        return label_points(self.estimates)
 
     @property
     def test(self) -> Report | None:

@@ -68,7 +68,7 @@ def _make_folder(target: Path) -> None:
 
 def _figures(results: Results) -> dict[str, Any]:
     """Return charts by name; None where there is nothing to draw."""
-    from harness.report.charts import joint, ladders
+    from harness.report.charts import joint, label_curves, ladders
     from harness.report.charts.leaderboard import (
         rate_against_accuracy,
         rates_by_compressor,
@@ -80,6 +80,8 @@ def _figures(results: Results) -> dict[str, Any]:
         figures[f"accuracy-{name}"] = rate_against_accuracy(board, results.families)
         figures[f"rates-{name}"] = rates_by_compressor(board)
         figures[f"ladders-{name}"] = ladders.accuracy_by_layer(results.ladders, name)
+        curves = label_curves.accuracy_by_labels(results.label_curves, name)
+        figures[f"labels-{name}"] = curves
     figures["joint-savings"] = joint.savings_against_quality(results.records)
     figures["joint-matrix"] = joint.savings_matrix(results.records)
     figures["transfer"] = joint.transfer_scatter(results.records)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.analysis import label_curves
 from harness.analysis.board import Absence, Leaderboard
 from harness.analysis.ladders import WORDS, correlations, ladder_table
 from harness.analysis.results import Results
@@ -14,12 +15,15 @@ from harness.report.legend import EMPTY, UNOFFICIAL, legend
 def markdown(results: Results) -> str:
     """Return the leaderboards as Markdown, the answer in words at the end."""
     ladders = correlations(results.ladders)
+    curves = list(label_curves.curve_rows(results.label_curves))
     parts = [] if results.is_official else [f"**{UNOFFICIAL}**"]
     for board in results.leaderboards:
         if board.is_empty:
             continue
         parts += [f"## {board.dataset}", markdown_table(board)]
-        parts += _ladder_parts(ladder_table(ladders, board.dataset))
+        parts += _table_parts(WORDS, ladder_table(ladders, board.dataset))
+        curve = label_curves.curve_table(curves, board.dataset)
+        parts += _table_parts(label_curves.WORDS, curve)
         parts += _absence_parts(board.absences)
     if all(board.is_empty for board in results.leaderboards):
         parts.append(EMPTY)
@@ -44,9 +48,9 @@ def markdown_table(board: Leaderboard) -> str:
     )
 
 
-def _ladder_parts(table: tuple[tuple[str, ...], ...]) -> Iterator[str]:
+def _table_parts(words: str, table: tuple[tuple[str, ...], ...]) -> Iterator[str]:
     if table:
-        yield WORDS
+        yield words
         yield _table(table)
 
 

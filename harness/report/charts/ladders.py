@@ -37,10 +37,10 @@ def accuracy_by_layer(points: pd.DataFrame, dataset: str) -> alt.FacetChart | No
     base = alt.Chart().encode(**_ladder_encoding(here))
     # A single draw without an interval has a point and no bar.
     bars = base.mark_rule(opacity=0.35).transform_filter("isValid(datum.accuracy_low)")
-    x, y = _bits("bits"), _accuracy("accuracy")
+    x, y = bits_axis("bits"), accuracy_axis("accuracy")
     layers = [
-        bars.encode(x=x, y=_accuracy("accuracy_low"), y2="accuracy_high:Q"),
-        bars.encode(x=_bits("bits_low"), x2="bits_high:Q", y=y),
+        bars.encode(x=x, y=accuracy_axis("accuracy_low"), y2="accuracy_high:Q"),
+        bars.encode(x=bits_axis("bits_low"), x2="bits_high:Q", y=y),
         base.mark_line(opacity=0.6).encode(x=x, y=y, order="rung:Q"),
         base.mark_point(filled=True, size=45).encode(
             x=x, y=y, tooltip=_tooltip(), **_ladder_encoding(here, "shape")
@@ -65,14 +65,16 @@ def _ladder_encoding(here: pd.DataFrame, channel: str = "color") -> dict[str, An
     return {channel: make("ladder:N", scale=scale, legend=legend)}
 
 
-def _bits(field: str) -> alt.X:
+def bits_axis(field: str) -> alt.X:
+    """Return the axis of a held-out rate, the good end to the right."""
     # The good end is crowded: equal ratios of bits get equal room.
     scale = alt.Scale(type="log", reverse=True, nice=False, padding=10)
     title = "held-out bpb (better \u2192)"
     return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
 
 
-def _accuracy(field: str) -> alt.Y:
+def accuracy_axis(field: str) -> alt.Y:
+    """Return the axis of a balanced accuracy."""
     scale = alt.Scale(zero=False, nice=False, padding=10)
     return alt.Y(f"{field}:Q", title="balanced accuracy", scale=scale)
 
