@@ -43,6 +43,55 @@ def test_a_run_decodes_with_a_plugin_given_by_a_relative_path(folder: Path):
     assert " 0 failed" in done.stdout
 
 
+COUNTS = """
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness import Compressor, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts(Compressor):
+    name = "counts"
+    family = "order-0"
+    determinism = "likelihood"
+    needs = frozenset({"fit"})
+
+    def fit(self, corpus: Sequence[bytes], *, seed: int):
+        seen = np.frombuffer(b"".join(corpus), np.uint8)
+        return replace(self, learned={"counts": np.bincount(seen, minlength=256)})
+
+    def code_lengths(self, samples: Sequence[bytes], *, context: bytes = b""):
+        counts = self.learned["counts"] + 1
+        bits = -np.log2(counts / counts.sum())
+        return np.array([bits[list(sample)].sum() for sample in samples])
+
+
+@hookimpl
+def compressors():
+    return [Counts]
+"""
+
+
+def test_a_plugin_that_writes_no_bytes_has_a_likelihood_and_no_rank(tmp_path: Path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "counts.py").write_text(COUNTS)
+    options = ("--plugins-dir", "plugins", "--output", "out", "--also", "counts")
+    done = bitprobe(tmp_path, "run", "smoke", *options, "--only", "counts")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = bitprobe(tmp_path, "report", "out", "--format", "markdown")
+    header, line = (
+        next(row for row in done.stdout.splitlines() if word in row).split(" | ")
+        for word in ("| compressor |", "| counts |")
+    )
+    cells = dict(zip(header, line, strict=True))
+    assert float(cells["likelihood bpb"].split()[0]) > 1
+    assert cells["| rank"] == "| -"
+    assert "not ranked: gives likelihoods only" in line[-1]
+
+
 def test_a_plugin_given_by_a_relative_path_passes_its_checks(folder: Path):
     for target in (
         ("my_plugins/my_bz2.py",),

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.analysis.joint_tables import Records, joint_table
+from harness.analysis.joint_tables import Records, at_dose_one, joint_table
 from harness.records.score import HEADLINE
 from harness.statistics.block import MIN_COMPRESSORS, Block, overall, ranks
 from harness.statistics.bootstrap import Replicates, two_way_interval
@@ -210,13 +210,16 @@ def claim_blocks(
 def transfer_claim(transfer: pd.DataFrame) -> Iterator[JointClaim]:
     """Yield the claim about transfer: mean within-Y Spearman over X, X permuted within Y.
 
-    Every Y with at least six X counts, each compressor that coded all of them as a row.
+    X are those of dose 1. Every Y with at least six of them counts, each compressor that
+    coded all of them as a row.
 
     Args:
         transfer: of `transfer_table`.
     """
-    is_control = transfer["x"].isin([NO_X, RANDOM])
-    table = transfer[~is_control & ~transfer["beyond"].astype(bool)]
+    # Savings grow with the dose, so that doses do not mix.
+    equal = at_dose_one(transfer)
+    is_control = equal["x"].isin([NO_X, RANDOM])
+    table = equal[~is_control & ~equal["beyond"].astype(bool)]
     blocks, compressors, families = [], set[str](), set[str]()
     for _, rows in table.groupby("dataset"):
         saved = rows.pivot_table(index="compressor", columns="x", values="saved_bpb")

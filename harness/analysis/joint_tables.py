@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.score_table import score_table
 from harness.records.record import Record
 from harness.tasks.pairs import PairKind
+from harness.tasks.transfer import NO_X, RANDOM, SAME_DATA
 
 Records = Sequence[Record]
 
@@ -65,16 +67,49 @@ def mean_over_draws(table: pd.DataFrame) -> pd.DataFrame:
 def transfer_table(records: Records) -> pd.DataFrame:
     """Return the mean over draws of both scores of every X of the task `transfer`.
 
-    Columns: dataset, compressor, family, x, saved_bpb (nan without X), accuracy, beyond.
+    Columns: dataset, compressor, family, x, dose (as "x1"; "" without X), saved_bpb (nan
+    without X), accuracy, beyond.
     """
     table = _done(records, "transfer")
-    table = table[table["x"] != ""]
-    index = ["dataset", "compressor", "family", "x"]
+    table = table[table["x"] != ""].rename(columns={"pair_size": "dose"})
+    index = ["dataset", "compressor", "family", "x", "dose"]
     wide = table.pivot_table(index=index, columns="metric", values="value")
     wide = wide.reindex(columns=[SAVED, ACCURACY])
     beyond = table.groupby(index)["beyond_window"].max()
     wide = wide.join(beyond.rename("beyond")).reset_index()
     return wide.rename(columns={SAVED: "saved_bpb", ACCURACY: "accuracy"})
+
+
+def at_dose_one(transfer: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of X of equal bytes: those of dose 1, or of a table without doses."""
+    return transfer[transfer["dose"].isin(["x1", ""])]
+
+
+def transfer_gains(transfer: pd.DataFrame) -> pd.DataFrame:
+    """Return what X of the same and of other data adds to few-label accuracy, by dose.
+
+    Columns: dataset, dose (as a number), kind ("same data" or "other data"), gain (accuracy
+    after X minus that without any, mean over compressors), n_compressors.
+
+    Args:
+        transfer: of `transfer_table`.
+    """
+    index = ["dataset", "compressor"]
+    reference = transfer[transfer["x"] == NO_X].set_index(index)["accuracy"]
+    # Classes hold labels, and random bytes hold nothing: neither is unlabelled data.
+    is_class = transfer["x"].str.startswith("class ")
+    table = transfer[~is_class & ~transfer["x"].isin([NO_X, RANDOM])]
+    table = table.join(reference.rename("reference"), on=index)
+    table = table.assign(
+        kind=np.where(table["x"] == SAME_DATA, "same data", "other data"),
+        dose=table["dose"].str.removeprefix("x").replace("", "1").astype(float),
+        gain=table["accuracy"] - table["reference"],
+    )
+    # One value per compressor first: other data may be several X at one dose.
+    keys = ["dataset", "dose", "kind"]
+    means = table.groupby([*keys, "compressor"])["gain"].mean()
+    gains = means.groupby(keys).agg(gain="mean", n_compressors="size")
+    return gains.reset_index()
 
 
 def _done(records: Records, task: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from harness.analysis.joint_tables import (
     Records,
     joint_table,
     mean_over_draws,
+    transfer_gains,
     transfer_table,
 )
 
@@ -44,7 +45,8 @@ def joint_markdown(records: Records) -> str:
     for dataset in sorted(means["dataset"].unique()):
         parts += [f"## {dataset}", *_tables(means[means["dataset"] == dataset])]
     if not transfer.empty:
-        parts += ["## Transfer", TRANSFER_LEGEND, *_transfer_tables(transfer)]
+        parts += ["## Transfer", GAIN_LEGEND, _gain_table(transfer)]
+        parts += [TRANSFER_LEGEND, *_transfer_tables(transfer)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -54,6 +56,11 @@ LEGEND = (
     "(lowest to highest where there are several); negative values mean that X does harm. "
     "\u2020 X is beyond its window: shown, never tested. A dash: no such pair, or no "
     "conditional code."
+)
+GAIN_LEGEND = (
+    "Few-label balanced accuracy after unlabelled X minus that without any X, by the dose of "
+    "X (multiples of n_bytes), mean over compressors. Unlabelled data of the same kind helps "
+    "where it rises with the dose, and above other data."
 )
 TRANSFER_LEGEND = (
     "Bits saved per byte of held-out, unlabelled Y, and balanced accuracy on Y from few "
@@ -97,8 +104,8 @@ def _cell(row: Any, measure: str) -> str:
 def _transfer_tables(transfer: pd.DataFrame) -> Iterator[str]:
     for dataset, rows in transfer.groupby("dataset"):
         lines = [f"### {dataset}", ""]
-        lines.append(_row(["compressor", "X", "saved bpb", "few-label accuracy"]))
-        lines.append(_row(["---"] * 4))
+        names = ["compressor", "X", "dose", "saved bpb", "few-label accuracy"]
+        lines += [_row(names), _row(["---"] * len(names))]
         # From harm to help; X none, which saves nothing, first.
         ordered = rows.sort_values(
             ["compressor", "saved_bpb", "x"], na_position="first"
@@ -110,7 +117,25 @@ def _transfer_tables(transfer: pd.DataFrame) -> Iterator[str]:
 def _transfer_cells(row: Any) -> list[str]:
     saved = "-" if pd.isna(row.saved_bpb) else f"{row.saved_bpb:.3f}"
     mark = " \u2020" if row.beyond else ""
-    return [row.compressor, row.x, saved + mark, f"{row.accuracy:.3f}"]
+    return [row.compressor, row.x, row.dose, saved + mark, f"{row.accuracy:.3f}"]
+
+
+def _gain_table(transfer: pd.DataFrame) -> str:
+    """Return what unlabelled X adds to few-label accuracy: a row per Y, a column per dose."""
+    gains = transfer_gains(transfer)
+    keys = [
+        (kind, dose)
+        for kind in sorted(set(gains["kind"]), reverse=True)
+        for dose in sorted(set(gains["dose"]))
+    ]
+    names = ["Y", *(f"{kind}, x{dose:g}" for kind, dose in keys)]
+    lines = [_row(names), _row(["---"] * len(names))]
+    for dataset in sorted(set(gains["dataset"])):
+        rows = gains[gains["dataset"] == dataset]
+        by_key = {(row.kind, row.dose): row.gain for row in rows.itertuples()}
+        cells = [format(by_key[key], "+.3f") if key in by_key else "-" for key in keys]
+        lines.append(_row([dataset, *cells]))
+    return "\n".join(lines)
 
 
 def _row(cells: Sequence[str]) -> str:

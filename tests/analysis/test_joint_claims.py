@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from harness.analysis.joint_claims import (
@@ -13,7 +14,7 @@ from harness.analysis.joint_claims import (
     regrets,
     transfer_claim,
 )
-from harness.analysis.joint_tables import joint_table, transfer_table
+from harness.analysis.joint_tables import joint_table, transfer_gains, transfer_table
 
 
 def test_contrast_is_related_minus_the_mean_of_unrelated_at_size_x1(joint):
@@ -113,6 +114,48 @@ def test_fewer_than_six_x_are_no_test_and_fewer_than_five_y_are_undecided(joint)
     few_y = transfer_table(joint.transfer_records(1.0, n_sets=4))
     (claim,) = transfer_claim(few_y)
     assert claim.word == "undecided by design"
+
+
+def test_only_x_of_dose_one_enter_the_claim(joint):
+    table = transfer_table(joint.transfer_records(1.0))
+    one = table.assign(dose=table["dose"].where(table["x"] == "none", "x1"))
+    # More of the same X, with the sign turned, would change the correlation.
+    larger = one[one["dose"] == "x1"].assign(dose="x4")
+    larger = larger.assign(accuracy=-larger["accuracy"])
+    (claim,) = transfer_claim(pd.concat([one, larger]))
+    assert claim.estimate.value == pytest.approx(1.0)
+
+
+def test_gains_are_over_no_x_by_dose_and_kind_and_leave_controls_out():
+    rows = [
+        ("none", "", 0.5),
+        ("same_data", "x1", 0.6),
+        ("same_data", "x4", 0.8),
+        ("far", "x1", 0.5),
+        ("near", "x1", 0.56),
+        ("class a", "x1", 0.9),
+        ("random", "x1", 0.1),
+    ]
+    transfer = pd.DataFrame(
+        [
+            ("y", spec, "f", x, dose, 0.0, accuracy + lift, False)
+            for spec, lift in (("c1", 0.0), ("c2", 0.1))
+            for x, dose, accuracy in rows
+        ],
+        columns=[
+            *("dataset", "compressor", "family", "x", "dose", "saved_bpb"),
+            *("accuracy", "beyond"),
+        ],
+    )
+    gains = {
+        (row.kind, row.dose): (row.gain, row.n_compressors)
+        for row in transfer_gains(transfer).itertuples()
+    }
+    assert gains == {
+        ("same data", 1.0): (pytest.approx(0.1), 2),
+        ("same data", 4.0): (pytest.approx(0.3), 2),
+        ("other data", 1.0): (pytest.approx(0.03), 2),
+    }
 
 
 def test_a_transfer_table_has_a_row_per_x_with_both_numbers(joint):

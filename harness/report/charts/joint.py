@@ -12,6 +12,7 @@ from harness.analysis.joint_claims import SIZE, partners_of, quality, rate_table
 from harness.analysis.joint_tables import (
     KINDS,
     Records,
+    at_dose_one,
     joint_table,
     mean_over_draws,
     transfer_table,
@@ -146,11 +147,11 @@ def savings_matrix(records: Records) -> alt.FacetChart | None:
 
 
 def transfer_scatter(records: Records) -> alt.FacetChart | None:
-    """Return few-label accuracy against bits saved, a point per X, a panel per Y.
+    """Return few-label accuracy against bits saved, a point per X of dose 1, a panel per Y.
 
     Lines join the X of one compressor in the order of what they save. None without data.
     """
-    table = transfer_table(records)
+    table = at_dose_one(transfer_table(records))
     table = table[table["saved_bpb"].notna()].drop(columns="beyond")
     if table.empty:
         return None
