@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 ANALYSIS_VERSION = 3
 """Version of the analysis that claims get: rises whenever a definition in `statistics` or
@@ -33,6 +40,8 @@ class Claim(_Strict):
         compressors: specs; empty takes all that have the numbers.
         datasets: of this claim; empty takes those of the hypothesis.
         secondary: reported beside the primary claims, outside of Holm's correction.
+        rate: "heldout", of decoded bytes, or for a secondary claim "likelihood", which
+            models have that write no bytes.
     """
 
     name: Literal["R", "C", "L"]
@@ -43,6 +52,26 @@ class Claim(_Strict):
     compressors: list[str] = []
     datasets: list[str] = []
     secondary: bool = False
+    rate: Literal["heldout", "likelihood"] = "heldout"
+
+    @model_validator(mode="after")
+    def _likelihood_is_secondary(self) -> Claim:
+        if self.rate == "likelihood" and not self.secondary:
+            raise ValueError(
+                f"claim {self.title!r}: a likelihood is no code; set secondary = true, or "
+                "take the rate heldout"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_rate(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        # A design that was registered before claims named their rate keeps its hash.
+        if values.get("rate") == "heldout":
+            del values["rate"]
+        return values
 
     @property
     def title(self) -> str:

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from harness.analysis.preregistered.block import claim_block
+from harness.planning.preregistration import Claim
 
 
 @pytest.fixture
@@ -42,6 +44,29 @@ def test_likelihoods_and_differences_are_no_rates(
         assert claim_block([coded, classified], one_set, claimed.c) is None
     coded = on_set("a", "rates", claimed.rates(2.0))
     assert claim_block([coded, classified], one_set, claimed.c) is not None
+
+
+def test_a_secondary_claim_may_take_the_likelihood_of_models_that_write_no_bytes(
+    claimed, one_set, on_set, classified, make_score
+):
+    measured = make_score("likelihood_bpb", 2.5, realised="likelihood")
+    records = [on_set("a", "rates", [measured]), classified]
+    assert claim_block(records, one_set, claimed.c) is None
+    about = {"rate": "likelihood", "secondary": True}
+    claim = Claim(**(claimed.c.model_dump() | about))
+    assert claim_block(records, one_set, claim).block.rate.tolist() == [[-2.5]]
+
+
+def test_a_primary_claim_takes_no_likelihood(claimed):
+    with pytest.raises(ValidationError, match="a likelihood is no code"):
+        Claim(**(claimed.c.model_dump() | {"rate": "likelihood"}))
+
+
+def test_a_claim_names_its_rate_only_where_it_is_another(claimed):
+    assert "rate" not in claimed.c.model_dump(mode="json")
+    about = {"rate": "likelihood", "secondary": True}
+    claim = Claim(**(claimed.c.model_dump() | about))
+    assert Claim(**claim.model_dump(mode="json")) == claim
 
 
 def test_scores_without_duplicates_stand_where_a_data_set_has_them(

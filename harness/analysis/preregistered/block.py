@@ -69,7 +69,7 @@ def claim_block(
     registration: Registration,
     claim: Claim,
     *,
-    rate: str = HEADLINE,
+    rate: str = "",
     score: str = "",
 ) -> ClaimBlock | None:
     """Return the block of a claim; None where no compressor has its numbers.
@@ -78,13 +78,12 @@ def claim_block(
         records: of a run.
         registration: families, data sets and draws.
         claim: the readout; all compressors of one over compressors have every cell.
-        rate: another rate in place of the headline.
+        rate: another rate in place of the claim's.
         score: another score of the same task in place of the claim's.
     """
     datasets = tuple(claim.datasets or registration.datasets)
     readouts = {
-        # Only the headline has a score without duplicates for every compressor.
-        "rate": Readout(task="", score=rate, strict=rate == HEADLINE),
+        "rate": _rate_of(claim, rate),
         "metric": Readout(
             task=claim.task, score=score or claim.score, equal_bytes=claim.equal_bytes
         ),
@@ -131,6 +130,16 @@ def claim_block(
         dropped=_gaps(claim, subjects, tables, datasets, registration.draws),
         ambiguous=sum(table.ambiguous for table in tables.values()),
     )
+
+
+def _rate_of(claim: Claim, rate: str) -> Readout:
+    """Return the readout of a rate: the one asked for, else the claim's own."""
+    if claim.rate == "likelihood" and not rate:
+        # By its task, since rates of any task are those of decoded bytes.
+        return Readout(task="rates", score="likelihood_bpb")
+    name = rate or HEADLINE
+    # Only the headline has a score without duplicates for every compressor.
+    return Readout(task="", score=name, strict=name == HEADLINE)
 
 
 def _matrix(
