@@ -329,8 +329,9 @@ def test_a_network_is_trained_again_and_decoded_in_a_fresh_process(tmp_path: Pat
     records = Store(folder).read_all()
     assert all(record.is_done for record in records), [r.reason for r in records]
     by_task = {record.job.task: record for record in records}
-    (rate,) = by_task["prequential"].scores
-    assert (rate.name, rate.realised) == ("prequential_bpb", "decoded")
+    prequential = {score.name: score for score in by_task["prequential"].scores}
+    rate = prequential["prequential_bpb"]
+    assert rate.realised == "decoded"
     assert rate.note.endswith("by blocks, 6 fits of 3 steps")
     assert 0 < rate.value < 5
     joint = {score.name: score for score in by_task["joint"].scores}

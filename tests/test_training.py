@@ -182,10 +182,13 @@ import json, os, signal, sys
 from harness import Watch
 from harness.run import runner, worker
 from harness.run.messages import read_request
-def told(step, *_):
-    if step == int(sys.argv[2]):
-        os.kill(os.getpid(), signal.SIGKILL)
-worker.Watch = lambda **given: Watch(**given, progress=told, every_seconds=0)
+def watch(progress, **given):
+    def told(step, *now):
+        progress(step, *now)
+        if step == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return Watch(progress=told, every_seconds=0, **given)
+worker.Watch = watch
 worker.perform(read_request(sys.argv[1]))
 """
 
@@ -217,11 +220,15 @@ class Fitted:
 
 def fit_again(suite: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Fitted:
     steps: list[int] = []
-    monkeypatch.setattr(
-        worker,
-        "Watch",
-        lambda **given: Watch(**given, progress=lambda step, *_: steps.append(step)),
-    )
+
+    def watch(progress: Any, **given: Any) -> Watch:
+        def told(step: int, *now: Any) -> None:
+            steps.append(step)
+            progress(step, *now)
+
+        return Watch(progress=told, **given)
+
+    monkeypatch.setattr(worker, "Watch", watch)
     request = request_of(suite, store.parent)
     worker.perform(request)
     result = read_result(Path(request.scratch, "result.json").read_bytes())

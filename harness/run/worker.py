@@ -46,6 +46,8 @@ ARRAYS, FACTS = "arrays.npz", "facts.json"
 """Files in a folder of measurements."""
 JUDGED = "judged.npz"
 """File in the scratch folder: per-sample arrays that become arrays/KEY.npz."""
+LOSS_FILE = "training_loss.json"
+"""Beside an artifact and no part of it: the last loss, which a resumed run cannot know."""
 
 
 def perform(request: Request) -> None:
@@ -233,20 +235,26 @@ def _fit(request: Request) -> Result:
         progress=lambda _step, _last, bits: latest.append(bits),
     )
     corpus = [sample + data.separator for sample in data.train.samples]
-    fits, losses = _fits(compressor, corpus, missing, watch), dict[str, float]()
+    fits = _fits(compressor, corpus, missing, watch)
     for job, fitted in zip(missing, fits, strict=True):
         # On disk before training continues: a checkpoint gives no earlier rung.
-        if latest and math.isfinite(latest[-1]):
-            losses[job.key] = latest[-1]
         folder = scratch / f"fitted-{job.key}"
         folder.mkdir()
         artifact.save(fitted, folder)
+        if latest and math.isfinite(latest[-1]):
+            (folder / LOSS_FILE).write_text(json.dumps(latest[-1]))
         target = store / "artifacts" / job.key
         if not target.exists():  # another run into this store may have been faster
             folder.rename(target)
     # Only now is every rung on disk, and the training needs no resuming.
     checkpoint.unlink(missing_ok=True)
-    weights = {job.key: artifact.weigh(store / "artifacts" / job.key) for job in jobs}
+    folders = {job.key: store / "artifacts" / job.key for job in jobs}
+    weights = {key: artifact.weigh(folder) for key, folder in folders.items()}
+    losses = {
+        key: json.loads((folder / LOSS_FILE).read_text())
+        for key, folder in folders.items()
+        if (folder / LOSS_FILE).exists()
+    }
     return Result(
         status="done",
         artifact_bits=weights,
