@@ -23,6 +23,7 @@ from markdown_it import MarkdownIt
 
 from harness.cli.app import app
 from harness.planning.suite import suite_names
+from harness.tasks.catalog import TASKS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -289,6 +290,12 @@ def test_definitions_that_the_code_cites_stand_in_the_method():
         term for term in terms if not re.search(rf"\b{term}\b", method, re.IGNORECASE)
     }
     assert absent_terms == set()
+
+
+def test_every_metric_of_a_column_stands_in_the_method():
+    method = (ROOT / "docs" / "method.md").read_text()
+    metrics = {column.metric for task in TASKS.values() for column in task.columns}
+    assert {metric for metric in metrics if f"`{metric}`" not in method} == set()
 
 
 def test_a_promised_line_that_was_not_printed_is_noticed():
