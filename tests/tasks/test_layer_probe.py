@@ -195,6 +195,10 @@ def test_the_fixed_layers_are_first_middle_and_last_of_the_models_order(found):
     assert "layer second, 2 of 3" in found["accuracy_middle"].note
     assert "layer third, 3 of 3" in found["accuracy_last"].note
     assert found["balanced_accuracy_last"].value == 1 / N_CLASSES
+    # The checks of a registered middle layer read its neighbours by these names.
+    for role in ("first", "middle", "last"):
+        assert f"balanced_accuracy_{role}_pca64" in found
+        assert f"balanced_accuracy_random_init_{role}_pca64" in found
     assert [layer_probe.middle_of(n) for n in (1, 2, 3, 4, 5)] == [0, 0, 1, 1, 2]
 
 
