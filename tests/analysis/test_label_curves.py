@@ -1,9 +1,14 @@
 """Few labels against bits: points read from records, correlations, table and figure."""
 
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+
 import altair as alt
 import jsonschema
 import numpy as np
 import pytest
+import vl_convert
 from scipy import stats as scipy_stats
 
 from harness.analysis.estimates import estimates
@@ -111,3 +116,23 @@ def test_the_figure_is_legal_vega_lite_with_every_point(points):
     (rows,) = spec["datasets"].values()
     assert len(rows) == len(table)
     assert accuracy_by_labels(table, "images") is None
+
+
+def test_vega_draws_a_mark_for_each_point_in_the_panel_of_its_labels(points):
+    table = points()
+    svg = vl_convert.vegalite_to_svg(accuracy_by_labels(table, "texts").to_dict())
+    root = ET.fromstring(svg)  # noqa: S314  (our own file)
+    labels = [
+        mark.get("aria-label", "")
+        for mark in root.iter()
+        if mark.get("aria-roledescription") == "point"
+    ]
+    counts = Counter(
+        re.search(r"labels: ([^;]*)", label)[1].strip() for label in labels
+    )
+    words = ("1 label per class", "5 per class", "all labels")
+    assert counts == dict.fromkeys(words, len(BITS))
+    heights = sorted(
+        float(re.search(r"balanced accuracy: ([\d.]+)", label)[1]) for label in labels
+    )
+    assert heights == pytest.approx(sorted(ACCURACY.values()), abs=5e-4)
