@@ -89,7 +89,8 @@ def transfer_gains(transfer: pd.DataFrame) -> pd.DataFrame:
     """Return what X of the same and of other data adds to few-label accuracy, by dose.
 
     Columns: dataset, dose (as a number), kind ("same data" or "other data"), gain (accuracy
-    after X minus that without any, mean over compressors), n_compressors.
+    after X minus that without any, mean over compressors), n_compressors. All doses of a kind
+    have the same X and compressors: those with every dose, within the window.
 
     Args:
         transfer: of `transfer_table`.
@@ -105,11 +106,22 @@ def transfer_gains(transfer: pd.DataFrame) -> pd.DataFrame:
         dose=table["dose"].str.removeprefix("x").replace("", "1").astype(float),
         gain=table["accuracy"] - table["reference"],
     )
+    table = _in_every_dose(table)
     # One value per compressor first: other data may be several X at one dose.
     keys = ["dataset", "dose", "kind"]
     means = table.groupby([*keys, "compressor"])["gain"].mean()
     gains = means.groupby(keys).agg(gain="mean", n_compressors="size")
     return gains.reset_index()
+
+
+def _in_every_dose(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of X that a compressor reads in every dose that its kind has."""
+    # Otherwise a curve over doses would change its X or its compressors on the way.
+    within = table[~table["beyond"].astype(bool)]
+    n_doses = table.groupby(["dataset", "kind"])["dose"].nunique().rename("n_doses")
+    keys = ["dataset", "compressor", "x"]
+    n_read = within.groupby(keys)["dose"].transform("nunique")
+    return within[n_read == within.join(n_doses, on=["dataset", "kind"])["n_doses"]]
 
 
 def _done(records: Records, task: str) -> pd.DataFrame:

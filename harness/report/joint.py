@@ -59,8 +59,9 @@ LEGEND = (
 )
 GAIN_LEGEND = (
     "Few-label balanced accuracy after unlabelled X minus that without any X, by the dose of "
-    "X (multiples of n_bytes), mean over compressors. Unlabelled data of the same kind helps "
-    "where it rises with the dose, and above other data."
+    "X (multiples of n_bytes), mean over compressors that read every dose within their "
+    "window; all doses of other data are of the same X. Unlabelled data of the same kind "
+    "helps where it rises with the dose, and above other data."
 )
 TRANSFER_LEGEND = (
     "Bits saved per byte of held-out, unlabelled Y, and balanced accuracy on Y from few "

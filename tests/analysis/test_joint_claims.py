@@ -158,6 +158,31 @@ def test_gains_are_over_no_x_by_dose_and_kind_and_leave_controls_out():
     }
 
 
+def test_all_doses_of_a_kind_have_the_same_x_and_compressors():
+    rows = [
+        ("c1", "none", "", 0.5, False),
+        ("c1", "near", "x1", 0.6, False),
+        ("c1", "near", "x4", 0.7, False),
+        # Has no other dose.
+        ("c1", "far", "x1", 0.1, False),
+        # Too long for this compressor's window.
+        ("c2", "none", "", 0.5, False),
+        ("c2", "near", "x1", 0.9, False),
+        ("c2", "near", "x4", 0.5, True),
+    ]
+    transfer = pd.DataFrame(
+        [("y", c, "f", x, dose, 0.0, accuracy, b) for c, x, dose, accuracy, b in rows],
+        columns=[
+            *("dataset", "compressor", "family", "x", "dose", "saved_bpb"),
+            *("accuracy", "beyond"),
+        ],
+    )
+    gains = transfer_gains(transfer)
+    assert gains["dose"].tolist() == [1.0, 4.0]
+    assert gains["gain"].tolist() == pytest.approx([0.1, 0.2])
+    assert gains["n_compressors"].tolist() == [1, 1]
+
+
 def test_a_transfer_table_has_a_row_per_x_with_both_numbers(joint):
     table = transfer_table(joint.transfer_records(1.0)).set_index(
         ["dataset", "compressor", "x"]
