@@ -55,6 +55,7 @@ class Store:
                 pass
             # Temporary files of a run that was killed between write and rename.
             remove_leftovers(self.folder / "records")
+            remove_leftovers(self.folder)
         except (NotADirectoryError, FileExistsError) as error:
             raise StoreError(
                 f"{self.folder} is a file; give a folder with --output"
