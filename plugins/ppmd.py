@@ -1,22 +1,27 @@
 """PPMd variant H (Shkarin 2002, "PPM: one step to practicality"), by the suffix route.
 
 Orders above 6 are not offered: pyppmd 1.3.1 fails to decode long inputs there. Its encoder
-loses a byte where the output of one call passes 32 KiB, so that it is fed in pieces.
+loses a byte where the output of one call passes 32 KiB, so that it is fed in pieces. Each
+encoder leaks 19 KB, so that large batches are coded in a helper process, which ends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyppmd
 
-from harness import Codec, SpecError, hookimpl
+from harness import BITS_PER_BYTE, Bits, Codec, SpecError, hookimpl
 
-from ._primed import StreamingCoder, suffix_codes
+from ._primed import StreamingCoder, suffix_codes, tails_after
 
 PIECE = 1 << 14
 PRIMED_FROM = 1 << 14
 FEWEST_PRIMED = 8
 """Least prefix bytes and samples at which a fork is cheaper than coding the prefix."""
+LARGE_BATCH, BATCH = 64, 1000
+"""Least samples after a shorter prefix, or none, for which a helper is started; and most of
+one helper, which leaks 19 MB by them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,19 +72,46 @@ class Ppmd(Codec):
             data += decoder.decode(b"\0", length - len(data))
         return bytes(data)
 
+    def packed_lengths(self, samples: Sequence[bytes]) -> Bits:
+        if len(samples) < LARGE_BATCH:
+            return super().packed_lengths(samples)
+        tails: list[bytes] = []
+        for batch in _batches(samples):
+            tails += tails_after(self._coder_spec(forks=False), b"", batch)[1]
+        # `pack` writes nothing for nothing, where the coder would end its code.
+        n_bytes = [
+            len(tail) if sample else 0
+            for sample, tail in zip(samples, tails, strict=True)
+        ]
+        return BITS_PER_BYTE * np.array(n_bytes, np.float64)
+
     def pack_each_after(self, samples: Sequence[bytes], prefix: bytes) -> list[bytes]:
+        is_long = len(prefix) >= PRIMED_FROM
         # Starting the helper costs more than coding a short prefix a few times.
-        if len(samples) < FEWEST_PRIMED or len(prefix) < PRIMED_FROM:
+        if len(samples) < (FEWEST_PRIMED if is_long else LARGE_BATCH):
             return super().pack_each_after(samples, prefix)
-        coder_spec = StreamingCoder(
+        coder_spec = self._coder_spec(forks=is_long)
+        return [
+            code
+            for batch in _batches(samples)
+            for code in suffix_codes(coder_spec, prefix, batch)
+        ]
+
+    def _coder_spec(self, *, forks: bool) -> StreamingCoder:
+        return StreamingCoder(
             module="pyppmd.c._ppmd",
             factory="Ppmd7Encoder",
             args=(self.order, self.memory_mib << 20),
             feed="encode",
             finish="flush",
             chunk=PIECE,
+            forks=forks,
         )
-        return suffix_codes(coder_spec, prefix, samples)
+
+
+def _batches(samples: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(samples), BATCH):
+        yield samples[start : start + BATCH]
 
 
 @hookimpl
