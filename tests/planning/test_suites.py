@@ -30,7 +30,7 @@ def test_a_suite_bears_the_name_of_its_file_and_plans_jobs_once(name: str):
 
 # Data sets by draws by compressors of all of them, then what single data sets have beside.
 RATES = {
-    "bench": 6 * (23 + 3) + (4 + 10) + (4 + 1) + 1,
+    "bench": 6 * (24 + 5 + 3) + 2 * (4 + 1),
     "calibration": 6 * 21,
     "confirmation": 6 * 3 * (21 + 1),
     "igpt": 3 * 3 * (4 * 7 + 4 + 1),
@@ -44,13 +44,12 @@ RATES = {
 }
 # The rates, less `rates_only` everywhere and less what a task skips.
 BENCH = {
-    "prequential": 176 - 6 * 3 - 9,
-    "class_scratch": 176 - 6 * 3 - 9,
-    "class_adapt": 176 - 6 * (3 + 1) - 5,
-    "ncd_knn": 176 - 6 * (3 + 1 + 3 + 4 + 2 + 1) - 2 * 4,
-    "landmark_probe": 176 - 6 * (3 + 1) - 9,
-    "layer_probe": 176 - 6 * 3,
-    "completion": 176 - 6 * 3,
+    "prequential": 202 - 6 * (3 + 5) - 2,
+    "class_scratch": 202 - 6 * 3,
+    "ncd_knn": 202 - 6 * (3 + 2 + 3 + 1 + 3 + 4 + 2 + 1 + 5) - 2 * (4 + 1),
+    "landmark_probe": 202 - 6 * (3 + 1 + 1 + 2 + 2 + 5) - 2,
+    "layer_probe": 6 * 5 + 2,
+    "completion": 2,
 }
 READOUTS = {
     ("anchors", "class_scratch"): 7 + 1,
@@ -71,6 +70,14 @@ def test_a_suite_has_as_many_jobs_of_a_task_as_its_rows_give(name: str, task: st
     if whole.refused:
         pytest.skip("a package is missing: the family that a task skips is unknown")
     assert sum(job.task == task for job in whole.jobs) == COUNTS[name, task]
+
+
+def test_bench_has_networks_of_five_families_on_every_data_set():
+    families: dict[str, set[str]] = {}
+    for job in planned("bench").jobs:
+        if job.task == "class_scratch" and job.subject.name.startswith("byte_"):
+            families.setdefault(job.dataset, set()).add(job.subject.family)
+    assert [len(group) for group in families.values()] == [5] * 6
 
 
 def test_ladders_runs_every_checkpoint_of_every_network():
