@@ -49,6 +49,8 @@ def publish(folder: Path, target: Path) -> list[Path]:
     files = _files(results, manifest)
     if arrays := _arrays(results):
         files[PUBLISHED_ARRAYS] = arrays
+    # Only a folder that a publication made may lose files to the next one.
+    was_published = (target / PUBLISHED).is_file() and (target / FILE).is_file()
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -57,10 +59,22 @@ def publish(folder: Path, target: Path) -> list[Path]:
         raise StoreError(
             f"cannot write to {target}: {error.strerror}; give another --output"
         ) from error
-    return [
+    paths = [
         *(target / name for name in files),
         *write_charts(results, target / "figures"),
     ]
+    if was_published:
+        _remove_stale(target, paths)
+    return paths
+
+
+def _remove_stale(target: Path, paths: list[Path]) -> None:
+    """Remove what an earlier publication wrote here and the present one did not."""
+    optional = (PUBLISHED_ARRAYS, REGISTRATION, "hypothesis.md", "joint.md")
+    earlier = [target / name for name in optional]
+    for path in [*earlier, *(target / "figures").glob("*.svg")]:
+        if path not in paths:
+            path.unlink(missing_ok=True)
 
 
 def _files(results: Results, manifest: Manifest) -> dict[str, bytes]:

@@ -62,6 +62,24 @@ def test_every_format_of_a_published_folder_is_that_of_the_run(tmp_path, records
     assert csv == folder_document(run, "csv")
 
 
+def test_a_second_publication_leaves_nothing_of_the_first(tmp_path, records):
+    target = tmp_path / "published"
+    (target / "figures").mkdir(parents=True)
+    (target / "joint.md").write_text("a page of somebody else's")
+    publish(run_of(tmp_path / "run", records), target)
+    assert (target / "joint.md").exists()
+    # From now on the folder is a publication, and its optional files are of the run.
+    stale = [target / "joint.md", target / "figures" / "rates-older.svg"]
+    for path in stale:
+        path.write_text("of an earlier run")
+    own = target / "notes.md"
+    own.write_text("not of bitprobe")
+    paths = publish(tmp_path / "run", target)
+    assert not any(path.exists() for path in stale)
+    assert own.exists()
+    assert all(path.is_file() for path in paths)
+
+
 def test_a_published_manifest_says_how_it_was_run_and_lists_no_keys(tmp_path, records):
     publish(run_of(tmp_path / "run", records), tmp_path / "published")
     manifest = read_manifest(tmp_path / "published")
