@@ -50,12 +50,14 @@ def board_columns(means: pd.DataFrame) -> list[BoardColumn]:
     compressors = means[means["family"] != BASELINE]
     keys = ["task", "score", "equal_bytes"]
     scores = set(compressors[keys].itertuples(index=False, name=None))
+    values = compressors.groupby(keys)["value"].unique()
     columns: list[BoardColumn] = []
     for task, column in declared_columns():
         variants = [e for e in (True, False) if (task, score_name(column), e) in scores]
         # Held-out and cold rates answer different questions: one of them ranks.
         if column.ranks and any(other.declaration.ranks for other in columns):
             continue
+        silent = column.goes_without_saying
         columns += [
             BoardColumn(
                 declaration=column,
@@ -64,6 +66,8 @@ def board_columns(means: pd.DataFrame) -> list[BoardColumn]:
                 header=_header(column, equal=equal_bytes and len(variants) > 1),
             )
             for equal_bytes in variants
+            if silent is None
+            or set(values[task, score_name(column), equal_bytes]) != {silent}
         ]
     return columns
 

@@ -31,6 +31,8 @@ from harness.records.score import (
     Variant,
 )
 
+FEWEST = 3
+"""Networks of which a correlation is computed."""
 EVERY_LABEL = 0
 """Number of labels that stands for all labels of train."""
 COLUMNS = [
@@ -129,10 +131,14 @@ def curve_table(rows: Sequence[CurveRow], dataset: str) -> tuple[tuple[str, ...]
     cells = {
         (row.networks, row.n_labels): signed(row.correlation, row.n) for row in here
     }
+    # One or two networks have no correlation: a line of dashes would say nothing.
+    groups = dict.fromkeys(row.networks for row in here if row.n >= FEWEST)
     lines = [
         (networks, *(cells.get((networks, n), "-") for n in columns))
-        for networks in dict.fromkeys(row.networks for row in here)
+        for networks in groups
     ]
+    if not lines:
+        return ()
     return (("networks", *map(label_words, columns)), *lines)
 
 

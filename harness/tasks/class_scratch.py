@@ -73,6 +73,7 @@ TASK = Task(
             "share of the largest",
             with_interval=False,
             higher_is_better=False,
+            goes_without_saying=0.0,
         ),
     ),
 )

@@ -32,6 +32,8 @@ class Column:
         baselines: names of the baselines whose score of the same metric is shown here.
         ranks: whether rows are ranked by it: of a task's ranking columns the first that a
             data set has is shown, and gives the ratio.
+        goes_without_saying: a value that no reader asks for: where all compressors have it,
+            the column is left out.
         is_readout: whether it measures the separation of classes, from 0 to 1: such
             columns have a chart against the rate.
     """
@@ -45,4 +47,5 @@ class Column:
     higher_is_better: bool = True
     baselines: tuple[str, ...] = ()
     ranks: bool = False
+    goes_without_saying: float | None = None
     is_readout: bool = False

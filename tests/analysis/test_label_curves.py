@@ -102,6 +102,15 @@ def test_the_table_has_a_column_per_number_of_labels_and_all_of_them_last(points
     ]
 
 
+def test_one_or_two_networks_have_no_line_and_alone_no_table(points):
+    table = points()
+    of_first = table["family"] == "family 0"
+    pair = table["compressor"].isin(list(BITS)[:4:2])
+    _, *lines = curve_table(list(curve_rows(table[~of_first | pair])), "texts")
+    assert [line[0] for line in lines] == ["family 1", ALL]
+    assert curve_table(list(curve_rows(table[pair])), "texts") == ()
+
+
 def test_all_labels_alone_are_no_curve_over_labels(points):
     table = points()
     every = table[table["n_labels"] == 0]

@@ -254,6 +254,28 @@ def test_one_variant_alone_keeps_the_plain_header(make_record, measured, board_o
     assert [c.header for c in board.columns] == ["class bal. acc."]
 
 
+@pytest.mark.parametrize("spreads", [(0.0, 0.0), (0.0, 0.25)])
+def test_equal_bytes_go_without_saying_unless_one_compressor_had_none(
+    make_record, measured, board_of, spreads
+):
+    board = board_of(
+        [
+            make_record(
+                f"codec{i}",
+                "class_scratch",
+                [
+                    measured("balanced_accuracy", 0.5),
+                    measured("class_bytes_spread", value),
+                ],
+                parameters={"equal_bytes": True},
+            )
+            for i, value in enumerate(spreads)
+        ]
+    )
+    headers = ["class bal. acc."] + ["class bytes spread"] * any(spreads)
+    assert [c.header for c in board.columns] == headers
+
+
 def test_details_are_of_the_same_answers(make_record, measured, board_of):
     nearest = {"n_neighbours": 1}
     scores = [

@@ -47,11 +47,8 @@ def train():
     return pieces(SOURCE[:CUT])
 
 
-def test_text():
+def held_out_text():
     return pieces(SOURCE[CUT:])[:30]
-
-
-test_text.__test__ = False
 
 
 @cache
@@ -163,7 +160,7 @@ def frequencies(model, form, batch, steps_at_once, carrier="float32"):
     engine = import_module(f"{NAME}.engine").HybridEngine(
         inner, COUNTS.Counts.restored(model.order, model.learned)
     )
-    symbols = np.array([[START, *text[:40]] for text in test_text()]).T
+    symbols = np.array([[START, *text[:40]] for text in held_out_text()]).T
     streams_of_batch = []
     for first in range(0, symbols.shape[1], batch):
         streams = symbols[:, first : first + batch]
@@ -198,7 +195,7 @@ def without_blocks(model):
 def test_the_prior_enters_states_and_logits_by_plain_whole_numbers():
     model = without_blocks(fitted())
     integers = INTEGERS.derive(model.architecture, model.learned)
-    text = test_text()[0][:20]
+    text = held_out_text()[0][:20]
     levels = read(COUNTS.Counts.restored(3, model.learned), text).astype(int)
     for t, row in enumerate(rows_of(model, [text])):
         state = integers.embed[text[t - 1] if t else 256].tolist()
@@ -256,7 +253,7 @@ def test_the_hybrid_keeps_every_promise_of_the_conformance_kit():
 
 def test_a_coded_file_decodes_whatever_the_lengths():
     lengths = [40, 1, 0, 256, 17]
-    samples = [text[:n] for text, n in zip(test_text(), lengths, strict=False)]
+    samples = [text[:n] for text, n in zip(held_out_text(), lengths, strict=False)]
     code = coding.encode(fitted(), samples)
     assert coding.decode(fitted(), code, lengths) == samples
 
@@ -282,7 +279,7 @@ def test_hidden_states_follow_the_counts():
     doubled = model.learned["times"].copy()
     doubled[::2] *= 50
     other = replace(model, learned={**model.learned, "times": doubled})
-    one, two = (m.hidden_states(test_text()[:2]) for m in (model, other))
+    one, two = (m.hidden_states(held_out_text()[:2]) for m in (model, other))
     assert list(one) == ["layer0", "layer1", "norm"]
     for name in one:
         assert one[name].shape == (2, PIECE, 20)
@@ -302,12 +299,12 @@ def bits_of_counts(samples, order):
 @cache
 def bits_after(make, **fields):
     model = make(size="10k", steps=100, **fields).fit(train(), seed=0)
-    return model.code_lengths(test_text()).sum()
+    return model.code_lengths(held_out_text()).sum()
 
 
 def test_on_new_text_it_beats_both_the_same_transformer_and_its_counts_alone():
     hybrid = bits_after(HYBRID)
-    assert hybrid < bits_of_counts(test_text(), HYBRID.order)
+    assert hybrid < bits_of_counts(held_out_text(), HYBRID.order)
     assert hybrid < bits_after(TRANSFORMER)
 
 
@@ -318,7 +315,7 @@ def test_reading_its_own_counts_in_training_would_cost_bits_on_new_text(monkeypa
     # Counts of the window itself: the network learns to trust what it will not have.
     monkeypatch.setattr(network, "nats", plain)
     memorised = HYBRID(size="10k", steps=100).fit(train(), seed=0)
-    assert memorised.code_lengths(test_text()).sum() > 1.02 * left_out
+    assert memorised.code_lengths(held_out_text()).sum() > 1.02 * left_out
 
 
 def test_an_empty_corpus_gives_uniform_counts():
