@@ -33,6 +33,7 @@ from harness.contract.compressor import (
     Codec,
     Compressor,
     Stepwise,
+    writes_bytes,
 )
 from harness.contract.symbols import coding_order, running_streams, steps_of
 from harness.errors import CodingError, ContainerError, NotApplicableError
@@ -137,13 +138,6 @@ def decode_after(
     if isinstance(compressor, Codec):
         return compressor.decompress(code, length=length, context=context)
     return decode(_model(compressor), code, [length], context=context)[0]
-
-
-def writes_bytes(compressor: Compressor) -> bool:
-    """Return whether a compressor has a bitstream; False where it gives likelihoods only."""
-    if isinstance(compressor, Codec):
-        return True
-    return isinstance(compressor, Stepwise) and compressor.determinism != "likelihood"
 
 
 def join(samples: Sequence[bytes], separator: bytes) -> bytes:

@@ -334,6 +334,13 @@ class Generates(ABC):
         """Return each prefix continued to `length` bytes, drawn at temperature 1."""
 
 
+def writes_bytes(compressor: Compressor) -> bool:
+    """Return whether a compressor has a bitstream; False where it gives likelihoods only."""
+    if isinstance(compressor, Codec):
+        return True
+    return isinstance(compressor, Stepwise) and compressor.determinism != "likelihood"
+
+
 def hyperparameters(compressor: Compressor) -> dict[str, Any]:
     """Return the fields that identify a configuration, in the order of declaration."""
     names = (f.name for f in fields(compressor) if f.name != "learned")

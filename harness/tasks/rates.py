@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contract.artifact import identity
-from harness.contract.coding import NO_ARTIFACT, code_each, code_stream, writes_bytes
-from harness.contract.compressor import Bits, Codec, Compressor
+from harness.contract.coding import NO_ARTIFACT, code_each, code_stream
+from harness.contract.compressor import Bits, Codec, Compressor, writes_bytes
 from harness.data.dataset import Dataset
 from harness.errors import ConformanceError
 from harness.records.score import DEDUPLICATED, Realised, Score, Variant

@@ -2,10 +2,10 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,35 @@ from .coder import N_BYTES, N_REGISTERS, POSITION, Bytes, begin, begin_decoding,
 AFTER_PREFIX, AFTER_X, N_LEVELS = range(3)
 
 
+class Compiled(NamedTuple):
+    """Compiled functions of a model, each of which takes it first.
+
+    Attributes:
+        learn: sees bytes that the decoder has.
+        encode: codes bytes, and sees them; the code is not whole before `finish`.
+        decode: fills an array with the bytes coded, and sees them.
+        open_level: begins to note changes, to be undone by `rewind`.
+        rewind: undoes all changes since the level was opened, which stays open.
+    """
+
+    learn: Callable[..., None]
+    encode: Callable[..., None]
+    decode: Callable[..., None]
+    open_level: Callable[..., None]
+    rewind: Callable[..., None]
+
+
 class Machine(ABC):
     """Model that learns a prefix; each call but `prime` leaves it as it was.
 
     Class variables:
         most_bytes: longest code of one byte of data.
+        compiled: the functions of its `model`, a tuple of arrays.
     """
 
     most_bytes: ClassVar[int]
+    compiled: ClassVar[Compiled]
+    model: Any
 
     def __init__(self) -> None:
         self.registers = np.zeros(N_REGISTERS, np.int64)
@@ -36,8 +57,8 @@ class Machine(ABC):
         self._prefix = None
         self.forget()
         self.reserve(len(prefix))
-        self.learn(np.frombuffer(prefix, np.uint8))
-        self.open_level(AFTER_PREFIX)
+        self.compiled.learn(self.model, np.frombuffer(prefix, np.uint8))
+        self.compiled.open_level(self.model, AFTER_PREFIX)
         self._prefix = prefix
 
     @abstractmethod
@@ -47,26 +68,6 @@ class Machine(ABC):
     @abstractmethod
     def reserve(self, n: int) -> None:
         """Make room for what n more bytes teach."""
-
-    @abstractmethod
-    def learn(self, data: Bytes) -> None:
-        """See bytes that the decoder has."""
-
-    @abstractmethod
-    def write(self, data: Bytes, code: Bytes) -> None:
-        """Code bytes, and see them; the code is not whole before `finish`."""
-
-    @abstractmethod
-    def read(self, code: Bytes, data: Bytes) -> None:
-        """Fill `data` with the bytes coded, and see them."""
-
-    @abstractmethod
-    def open_level(self, level: int) -> None:
-        """Begin to note changes, to be undone by `rewind`."""
-
-    @abstractmethod
-    def rewind(self, level: int) -> None:
-        """Undo all changes since the level was opened; it stays open."""
 
     def encode(self, data: bytes) -> bytes:
         """Return the code of `data` after the prefix."""
@@ -80,8 +81,8 @@ class Machine(ABC):
         self.reserve(length)
         data, code_bytes = np.empty(length, np.uint8), np.frombuffer(code, np.uint8)
         begin_decoding(self.registers, code_bytes)
-        self.read(code_bytes, data)
-        self.rewind(AFTER_PREFIX)
+        self.compiled.decode(self.model, self.registers, code_bytes, data)
+        self.compiled.rewind(self.model, AFTER_PREFIX)
         return data.tobytes()
 
     def n_code_bytes(self, samples: Sequence[bytes]) -> list[int]:
@@ -99,8 +100,8 @@ class Machine(ABC):
         begin(self.registers)
         lengths = []
         try:
-            self.write(np.frombuffer(x, np.uint8), code)
-            self.open_level(AFTER_X)
+            self._write(x, code)
+            self.compiled.open_level(self.model, AFTER_X)
             registers = self.registers.copy()
             head = code[: registers[POSITION]].copy()
             for y in ys:
@@ -108,14 +109,18 @@ class Machine(ABC):
                 self.registers[:], code[: len(head)] = registers, head
                 lengths.append(self._n_written(y, code, AFTER_X))
         finally:
-            self.rewind(AFTER_PREFIX)
+            self.compiled.rewind(self.model, AFTER_PREFIX)
         return lengths
 
     def _n_written(self, data: bytes, code: Bytes, level: int) -> int:
         """Code data, undo what it taught, and return the length of the code so far."""
-        self.write(np.frombuffer(data, np.uint8), code)
-        self.rewind(level)
+        self._write(data, code)
+        self.compiled.rewind(self.model, level)
         return int(finish(self.registers, code))
+
+    def _write(self, data: bytes, code: Bytes) -> None:
+        octets = np.frombuffer(data, np.uint8)
+        self.compiled.encode(self.model, self.registers, octets, code)
 
     def _room(self, n: int) -> Bytes:
         """Make room for n more bytes; return room for their code."""

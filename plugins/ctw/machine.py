@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .._sequential.coder import Bytes
-from .._sequential.machine import N_LEVELS, Machine, source_of
+from .._sequential.machine import N_LEVELS, Compiled, Machine, source_of
 from .compiled import (
     EPOCH,
     LATEST,
@@ -28,6 +28,7 @@ class CtwMachine(Machine):
 
     # A bit costs at most 18 bits: no probability is below 63 / 2**24.
     most_bytes = 19
+    compiled = Compiled(learn, encode, decode, open_level, rewind)
 
     def __init__(self, depth: int, table_bits: int) -> None:
         super().__init__()
@@ -71,21 +72,6 @@ class CtwMachine(Machine):
             )
             larger[: self.model.places[N_SAVED]] = journal[: self.model.places[N_SAVED]]
             self.model = self.model._replace(journal=larger)
-
-    def learn(self, data: Bytes) -> None:
-        learn(self.model, data)
-
-    def write(self, data: Bytes, code: Bytes) -> None:
-        encode(self.model, self.registers, data, code)
-
-    def read(self, code: Bytes, data: Bytes) -> None:
-        decode(self.model, self.registers, code, data)
-
-    def open_level(self, level: int) -> None:
-        open_level(self.model, level)
-
-    def rewind(self, level: int) -> None:
-        rewind(self.model, level)
 
 
 def _aligned(n_bytes: int) -> Bytes:

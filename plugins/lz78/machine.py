@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._sequential.coder import Bytes
-from .._sequential.machine import N_LEVELS, Machine, source_of
+from .._sequential.machine import N_LEVELS, Compiled, Machine, source_of
 from .compiled import (
     EMPTY,
     FIRST,
@@ -34,6 +33,7 @@ class Lz78Machine(Machine):
 
     # A symbol costs at most log2(N / gamma + 256) bits, N below 2**31.
     most_bytes = 6
+    compiled = Compiled(learn, encode, decode, open_level, rewind)
 
     def __init__(self, inverse_gamma: int, max_nodes: int) -> None:
         super().__init__()
@@ -63,21 +63,6 @@ class Lz78Machine(Machine):
             # A symbol changes up to six cells; twice, in nested levels.
             changes=_grown(self.model.changes, places[N_CHANGES] + 12 * n),
         )
-
-    def learn(self, data: Bytes) -> None:
-        learn(self.model, data)
-
-    def write(self, data: Bytes, code: Bytes) -> None:
-        encode(self.model, self.registers, data, code)
-
-    def read(self, code: Bytes, data: Bytes) -> None:
-        decode(self.model, self.registers, code, data)
-
-    def open_level(self, level: int) -> None:
-        open_level(self.model, level)
-
-    def rewind(self, level: int) -> None:
-        rewind(self.model, level)
 
 
 def _grown(table: NDArray[Any], n_rows: int) -> NDArray[Any]:

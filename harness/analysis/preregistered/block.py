@@ -105,16 +105,13 @@ def claim_block(
     if claim.is_within_families:
         # A family without any cell, such as a codec without layers, lacks nothing.
         subjects = {k: v for k, v in subjects.items() if v.family in families}
-    cells = {
-        (subject.spec, dataset, what): tuple(
-            table.readings[subject.spec, dataset][draw]
-            for draw in range(registration.draws)
-        )
+    present = [
+        (subject.spec, dataset)
         for subject in rows
         for dataset in datasets
         if (subject.spec, dataset) in complete
-        for what, table in tables.items()
-    }
+    ]
+    cells = _cells(present, tables, registration.draws)
     return ClaimBlock(
         block=Block(
             # Rates enter with a minus: higher is better, like the metric.
@@ -130,6 +127,17 @@ def claim_block(
         dropped=_gaps(claim, subjects, tables, datasets, registration.draws),
         ambiguous=sum(table.ambiguous for table in tables.values()),
     )
+
+
+def _cells(
+    present: Sequence[tuple[str, str]], tables: Tables, n_draws: int
+) -> dict[tuple[str, str, str], tuple[Reading, ...]]:
+    """Return the readings of all draws of (compressor, data set) pairs that have them."""
+    return {
+        (*pair, what): tuple(table.readings[pair][draw] for draw in range(n_draws))
+        for pair in present
+        for what, table in tables.items()
+    }
 
 
 def _rate_of(claim: Claim, rate: str) -> Readout:
