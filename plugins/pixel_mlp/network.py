@@ -115,7 +115,8 @@ class NeighbourhoodMLP(Network):
 
     def initial_scale(self, name: str, parameter: torch.Tensor) -> float:
         small = {"embedding": 0.1, "knots": 1.0, "row": 0.02, "column": 0.02}
-        return small.get(name, super().initial_scale(name, parameter))
+        # Asked only for others: rows and columns are empty without positions.
+        return small[name] if name in small else super().initial_scale(name, parameter)
 
 
 def _hats(alphabet: int) -> torch.Tensor:
