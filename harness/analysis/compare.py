@@ -23,8 +23,8 @@ from harness.statistics.accuracy import (
     accuracy_differences,
     accuracy_of,
     balanced_accuracy_of,
-    confusion,
     paired_p,
+    tallies,
 )
 from harness.statistics.resampling import Difference, ratio_difference
 
@@ -196,7 +196,7 @@ def _credit_rows(
 ) -> list[Row]:
     # Both are read off the same resamples, so that what is hard for both cancels out.
     differences = accuracy_differences(labels, credits_, rng)
-    tables = [confusion(labels, credit) for credit in credits_]
+    tables = [tallies(labels, credit) for credit in credits_]
     right = [credit[np.arange(len(labels)), labels] for credit in credits_]
     paired, test = paired_p(right[0], right[1], rng)
     balanced = differences["balanced_accuracy"]

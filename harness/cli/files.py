@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import PluginsDir
+from harness.cli.options import CardsDir, PluginsDir
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="a file, or - for stdin")]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="a file, or - for stdout")]
@@ -17,7 +17,7 @@ Spec = Annotated[
 ]
 
 
-def fit(
+def fit(  # noqa: PLR0913  (these are the options)
     spec: Annotated[str, typer.Argument(help="such as 'context_model(order=4)'")],
     data: Annotated[
         str, typer.Argument(help="a file, or a data set (its train split)")
@@ -26,12 +26,15 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="a new folder")],
     seed: Annotated[int, typer.Option(min=0, help="seed of order and training")] = 0,
     plugins_dir: PluginsDir = None,
+    cards_dir: CardsDir = None,
 ) -> None:
     """Fit a compressor, or resume its training, and save it."""
     # Imported inside of commands: the help need not wait for numerical libraries.
     from harness.commands.fit import fit_and_report
 
-    fit_and_report(spec, data, output, seed=seed, plugins_dir=plugins_dir)
+    fit_and_report(
+        spec, data, output, seed=seed, plugins_dir=plugins_dir, cards_dir=cards_dir
+    )
 
 
 def compress(  # noqa: PLR0913  (these are the options)
@@ -89,17 +92,21 @@ def complete(  # noqa: PLR0913  (these are the options)
     n_samples: Annotated[int, typer.Option(min=1, help="completions of each")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="seed of the draws")] = 0,
     plugins_dir: PluginsDir = None,
+    cards_dir: CardsDir = None,
 ) -> None:
     """Complete test samples with a fitted model, and score them."""
     from harness.commands.complete import complete as complete_dataset
     from harness.commands.files import load_compressor
     from harness.commands.progress import say
+    from harness.data.shelf import load_shelf
     from harness.tasks.completion import Parameters
 
     compressor = load_compressor(artifact, None, plugins_dir)
     parameters = Parameters(n_prefixes=n_prefixes, n_samples=n_samples)
+    shelf = load_shelf(cards_dir)
+    card = shelf.card(shelf.resolve(dataset))
     completions = complete_dataset(
-        compressor, dataset, output=output, parameters=parameters, seed=seed
+        compressor, card, output=output, parameters=parameters, seed=seed
     )
     for name, value, unit in completions.scores:
         typer.echo(f"{name:<46} {value:10.4f} {unit}")

@@ -8,4 +8,7 @@ from typing import Annotated
 import typer
 
 PluginsDir = Annotated[Path | None, typer.Option(help="a folder with more plugins")]
+CardsDir = Annotated[
+    Path | None, typer.Option(help="a folder with more cards of data sets")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]

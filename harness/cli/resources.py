@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import AsJson, PluginsDir
+from harness.cli.options import AsJson, CardsDir, PluginsDir
 
 
 class Part(StrEnum):
@@ -20,13 +20,25 @@ class Part(StrEnum):
     tasks = "tasks"
 
 
+class NewKind(StrEnum):
+    """Kinds of files that `bitprobe new` writes."""
+
+    codec = "codec"
+    model = "model"
+    dataset = "dataset"
+
+
 def list_parts(
-    kind: Part, *, as_json: AsJson = False, plugins_dir: PluginsDir = None
+    kind: Part,
+    *,
+    as_json: AsJson = False,
+    plugins_dir: PluginsDir = None,
+    cards_dir: CardsDir = None,
 ) -> None:
     """List compressors, datasets, suites or tasks."""
     from harness.commands.list import inventory
 
-    rows = inventory(kind.value, plugins_dir)
+    rows = inventory(kind.value, plugins_dir, cards_dir)
     if as_json:
         _print_json(rows)
         return
@@ -38,27 +50,39 @@ def fetch(
     names: Annotated[
         list[str] | None, typer.Argument(help="names; default: all of the suite bench")
     ] = None,
+    *,
+    cards_dir: CardsDir = None,
 ) -> None:
     """Fetch and verify data sets, by default those of bench."""
     from harness.commands.fetch import fetch_all
+    from harness.data.shelf import load_shelf
     from harness.planning.suite import load_suite
 
     datasets = names or [row.name for row in load_suite("bench").datasets]
-    fetch_all(datasets)
+    shelf = load_shelf(cards_dir)
+    # All names first: a wrong one ends the command before the first download.
+    fetch_all([shelf.card(name) for name in datasets])
     typer.echo(f"in the cache and verified: {', '.join(datasets)}")
 
 
 def audit(
-    dataset: Annotated[str, typer.Argument(help="a data set")],
+    dataset: Annotated[
+        str, typer.Argument(help="a data set, or a file or folder of your own")
+    ],
     *,
     as_json: AsJson = False,
+    cards_dir: CardsDir = None,
 ) -> None:
     """Show sizes, classes and duplicates of a data set."""
     from dataclasses import asdict
 
     from harness.data.audit import audit as audit_dataset
+    from harness.data.shelf import load_shelf
 
-    result = audit_dataset(dataset)
+    shelf = load_shelf(cards_dir)
+    result = audit_dataset(shelf.card(shelf.resolve(dataset)))
+    for note in shelf.notes:
+        typer.echo(note, err=True)
     if as_json:
         _print_json(asdict(result))
         return
@@ -84,16 +108,36 @@ def check(
     raise typer.Exit(check_and_report(target, plugins_dir))
 
 
-def new(
-    name: Annotated[str, typer.Argument(help="a lower-case identifier")],
+def new(  # noqa: PLR0913  (these are the options)
+    kind: NewKind,
+    name: Annotated[
+        str, typer.Argument(help="of a plugin; or the file or folder of a data set")
+    ],
     *,
-    model: Annotated[bool, typer.Option(help="a next-symbol model")] = False,
-    folder: Annotated[Path, typer.Option(help="a folder for it")] = Path("my_plugins"),
+    folder: Annotated[
+        Path | None, typer.Option(help="for it; my_plugins or my_cards if absent")
+    ] = None,
+    label: Annotated[str, typer.Option(help="column of the label, in a table")] = "",
+    sample: Annotated[
+        list[str] | None, typer.Option(help="column of the sample, in a table")
+    ] = None,
+    split: Annotated[str, typer.Option(help="column of train and test")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="of the split otherwise")] = 0,
 ) -> None:
-    """Write a working plugin, and its test, to start from."""
+    """Write a plugin with its test, or the card of a data set."""
+    if kind is NewKind.dataset:
+        from harness.commands.new_dataset import write_card
+        from harness.data.own.columns import Asked
+
+        asked = Asked(label=label, sample=sample or (), split=split, seed=seed)
+        path, words = write_card(name, folder or Path("my_cards"), asked)
+        typer.echo(f"{words}\nwrote {path}")
+        typer.echo(f"next: bitprobe audit {path}; bitprobe run smoke --data {path}")
+        return
     from harness.commands.new import write_plugin
 
-    paths = write_plugin(name, folder, model=model)
+    is_model = kind is NewKind.model
+    paths = write_plugin(name, folder or Path("my_plugins"), model=is_model)
     typer.echo("wrote " + " and ".join(map(str, paths)))
     typer.echo(f"next: bitprobe check {paths[0]}")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.options import PluginsDir
+from harness.cli.options import CardsDir, PluginsDir
 
 DEFAULT_RUN = Path("results/runs/bench")
 
@@ -51,6 +52,10 @@ def run_suite(  # noqa: PLR0913  (these are the options)
     also: Annotated[
         list[str] | None, typer.Option(help="specs to add to the suite")
     ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="a file or folder of yours, in place of its data sets"),
+    ] = None,
     datasets: Annotated[
         list[str] | None, typer.Option(help="data sets, or globs")
     ] = None,
@@ -64,6 +69,7 @@ def run_suite(  # noqa: PLR0913  (these are the options)
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="run failed jobs again")] = False,
     plugins_dir: PluginsDir = None,
+    cards_dir: CardsDir = None,
 ) -> None:
     """Run or resume a suite, and print its leaderboard."""
     from harness.commands.run import Options, run_and_report
@@ -79,11 +85,13 @@ def run_suite(  # noqa: PLR0913  (these are the options)
         seed=seed,
     )
     options = Options(
-        output=output or _run_folder(suite),
+        output=output or _run_folder(suite, data or ()),
         n_jobs=jobs,
         timeout_seconds=timeout,
         retry_failed=retry_failed,
         plugins_dir=plugins_dir,
+        cards_dir=cards_dir,
+        data=data or (),
         device=device.value,
     )
     # 1 if jobs failed, so that a script notices.
@@ -95,11 +103,13 @@ def register(
     *,
     output: Annotated[Path | None, typer.Option(help="the folder of its run")] = None,
     plugins_dir: PluginsDir = None,
+    cards_dir: CardsDir = None,
 ) -> None:
     """Register a suite before it runs, with all that decides."""
     from harness.commands.register import register as register_suite
 
-    for line in register_suite(suite, output or _run_folder(suite), plugins_dir):
+    folder = output or _run_folder(suite)
+    for line in register_suite(suite, folder, plugins_dir, cards_dir):
         typer.echo(line)
 
 
@@ -201,6 +211,9 @@ def compare(
     typer.echo(compare_in(run, first, second, dataset=dataset, task=task))
 
 
-def _run_folder(suite: str) -> Path:
+def _run_folder(suite: str, data: Sequence[str] = ()) -> Path:
     """Return the folder of a run: one per suite, since a manifest describes one suite."""
-    return Path("results/runs") / Path(suite).stem
+    from harness.data.own.names import name_of
+
+    names = [Path(suite).stem, *map(name_of, data)]
+    return Path("results/runs") / "-".join(names)

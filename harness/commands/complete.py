@@ -8,8 +8,9 @@ from pathlib import Path
 from harness.atomic import write_atomic
 from harness.commands.progress import bar
 from harness.contract.compressor import Compressor
+from harness.data.card import Card
 from harness.data.dataset import subset
-from harness.data.load import load_dataset
+from harness.data.load import load_anew
 from harness.errors import DatasetError, StoreError
 from harness.report.gallery import continuation_table, gallery_caption, gallery_png
 from harness.tasks import completion
@@ -27,7 +28,7 @@ class Completions:
 
 def complete(
     compressor: Compressor,
-    name: str,
+    card: Card,
     *,
     output: Path,
     parameters: completion.Parameters,
@@ -41,12 +42,14 @@ def complete(
         NotApplicableError: the compressor cannot draw samples.
     """
     # All samples, in seeded order: the first prefixes are a random subset.
-    dataset = subset(load_dataset(name), n_train=None, n_test=None, seed=seed)
+    dataset = subset(load_anew(card), n_train=None, n_test=None, seed=seed)
     if not dataset.test.samples:
-        raise DatasetError(f"{name} has no test samples to complete; choose another")
+        raise DatasetError(
+            f"{card.name} has no test samples to complete; choose another"
+        )
     # The artifact is fitted already, and the task reads no other state.
     inputs = Inputs(unfitted=compressor, fitted=compressor, dataset=dataset, seed=seed)
-    with bar(f"completing {name}"):
+    with bar(f"completing {card.name}"):
         outcome = evaluate(completion.TASK, inputs, parameters)
     if dataset.shape is not None:
         text, content = gallery_caption(outcome.arrays), gallery_png(outcome.arrays)

@@ -18,15 +18,21 @@ from harness.contract import artifact
 from harness.contract.compressor import Compressor, hyperparameters, spec_of
 from harness.contract.registry import load_registry
 from harness.contract.training import Trains, Watch
-from harness.data.card import card_names, load_card
 from harness.data.dataset import subset
-from harness.data.load import load_dataset
+from harness.data.load import load_anew
+from harness.data.shelf import Shelf, load_shelf
 from harness.errors import DatasetError, StoppedError, StoreError
 from harness.planning.subject import with_card_fields
 
 
-def fit_and_report(
-    spec: str, data: str, folder: Path, *, seed: int, plugins_dir: Path | None = None
+def fit_and_report(  # noqa: PLR0913  (the options of the command)
+    spec: str,
+    data: str,
+    folder: Path,
+    *,
+    seed: int,
+    plugins_dir: Path | None = None,
+    cards_dir: Path | None = None,
 ) -> None:
     """Fit the compressor of a spec into a new folder; show progress and the result.
 
@@ -35,13 +41,16 @@ def fit_and_report(
         StoppedError: the user stopped a training that the same command resumes.
     """
     compressor = load_registry(plugins_dir).parse(spec)
+    shelf = load_shelf(cards_dir)
     if not isinstance(compressor, Trains):
         with bar(f"fitting {spec}"):
-            fitted = fit_to(folder, compressor, data, seed=seed)
+            fitted = fit_to(folder, compressor, data, seed=seed, shelf=shelf)
     else:
         try:
             with _training_watch(compressor.name) as watch:
-                fitted = fit_to(folder, compressor, data, seed=seed, watch=watch)
+                fitted = fit_to(
+                    folder, compressor, data, seed=seed, watch=watch, shelf=shelf
+                )
         except KeyboardInterrupt as error:
             checkpoint = checkpoint_of(folder)
             # Stopped before the first checkpoint: there is nothing to resume.
@@ -60,13 +69,14 @@ def checkpoint_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.training")
 
 
-def fit_to(
+def fit_to(  # noqa: PLR0913  (what a fit depends on)
     folder: Path,
     compressor: Compressor,
     data: str,
     *,
     seed: int,
     watch: Watch | None = None,
+    shelf: Shelf | None = None,
 ) -> Compressor:
     """Fit on a file, or on the train split of a data set; save the artifact in a new folder.
 
@@ -81,6 +91,7 @@ def fit_to(
         seed: of the order of samples, and of training.
         watch: callbacks during a training in steps; its checkpoint is replaced by that of
             the folder.
+        shelf: of the cards; None for those that are installed.
 
     Raises:
         StoreError: the folder exists, or its parent does not.
@@ -92,7 +103,7 @@ def fit_to(
         raise StoreError(f"{folder} exists; give the artifact a new folder")
     if not folder.parent.is_dir():
         raise StoreError(f"there is no folder {folder.parent}; create it first")
-    compressor, corpus = _corpus(compressor, data, seed)
+    compressor, corpus = _corpus(compressor, data, seed, shelf or load_shelf())
     checkpoint = checkpoint_of(folder)
     fitted: Compressor
     if isinstance(compressor, Trains):
@@ -111,7 +122,7 @@ def fit_to(
 
 
 def _corpus(
-    compressor: Compressor, data: str, seed: int
+    compressor: Compressor, data: str, seed: int, shelf: Shelf
 ) -> tuple[Compressor, list[bytes]]:
     """Return the compressor with the shape of the data, and the samples to fit on."""
     if Path(data).is_file():
@@ -121,14 +132,15 @@ def _corpus(
         size = prod(hyperparameters(compressor).get("shape") or (len(content) or 1,))
         starts = range(0, len(content), size)
         return compressor, [content[i : i + size] for i in starts]
-    if data not in card_names():
+    if data not in shelf.names:
         raise DatasetError(
             f"{data!r} is neither a file nor a data set; see bitprobe list datasets"
         )
     # The seeded order of a run, so that the artifact is the one that a run would fit.
-    whole = subset(load_dataset(data), n_train=None, n_test=None, seed=seed)
+    card = shelf.card(data)
+    whole = subset(load_anew(card), n_train=None, n_test=None, seed=seed)
     corpus = [sample + whole.separator for sample in whole.train.samples]
-    return with_card_fields(compressor, load_card(data)), corpus
+    return with_card_fields(compressor, card), corpus
 
 
 @contextmanager

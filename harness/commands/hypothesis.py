@@ -45,13 +45,15 @@ def suite_power(name: str) -> str:
         SuiteError: there is no such suite, or it registers no claim.
     """
     from harness.contract.registry import load_registry
+    from harness.data.shelf import load_shelf
     from harness.planning.plan import Selection, plan
     from harness.planning.suite import load_suite
 
-    suite = load_suite(name)
+    registry, shelf = load_registry(), load_shelf()
+    suite = load_suite(name, registry, shelf)
     if suite.hypothesis is None:
         raise SuiteError(
             f"the suite {suite.name} preregisters no [hypothesis]; add one"
         )
-    jobs = plan(suite, load_registry(), Selection()).jobs
+    jobs = plan(suite, registry, Selection(), shelf).jobs
     return power_text(suite.hypothesis, jobs)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.commands.fetch import fetch_all
 from harness.commands.progress import JobsBar
+from harness.data.shelf import run_shelf
 from harness.errors import StoreError
 from harness.records.store import Store
 from harness.report.terminal import wide_console
@@ -41,8 +42,9 @@ def judge_and_report(folder: Path, *, n_jobs: int) -> int:
         memory_bytes=MEMORY_BYTES,
     )
     jobs = [record.job for record in measured]
-    foreign = {name for job in jobs for name in job.parameters.get("others", ())}
-    fetch_all(sorted({job.dataset for job in jobs} | foreign))
+    shelf = run_shelf(folder)
+    names = sorted({name for job in jobs for name in job.datasets})
+    fetch_all([shelf.card(name) for name in names])
     started = time.perf_counter()
     # Times of judging are alike and unrecorded: every record counts the same.
     with JobsBar({record.key: 1.0 for record in measured}) as bar:

@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract.registry import Entry, load_registry
-from harness.data.card import card_names, load_card
+from harness.data.card import Card
+from harness.data.shelf import load_shelf
 from harness.planning.suite import load_suite, suite_names, suite_size
 from harness.tasks.catalog import TASKS
 
 
-def inventory(kind: str, plugins_dir: Path | None = None) -> list[dict[str, Any]]:
+def inventory(
+    kind: str, plugins_dir: Path | None = None, cards_dir: Path | None = None
+) -> list[dict[str, Any]]:
     """Return one row per compressor, dataset, suite or task, each with name and about."""
     if kind == "compressors":
         return [_compressor(e) for e in load_registry(plugins_dir).entries.values()]
     if kind == "datasets":
-        return [_dataset(name) for name in card_names()]
+        shelf = load_shelf(cards_dir)
+        return [_dataset(shelf.card(name)) for name in shelf.names]
     if kind == "suites":
         return [_suite(name) for name in suite_names()]
     return [
@@ -54,10 +58,13 @@ def _compressor(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _dataset(name: str) -> dict[str, Any]:
-    card = load_card(name)
+def _dataset(card: Card) -> dict[str, Any]:
     about = f"{card.title} ({card.n_train}/{card.n_test})"
-    return {"name": name, "about": about, **card.model_dump(exclude={"source", "name"})}
+    return {
+        "name": card.name,
+        "about": about,
+        **card.model_dump(exclude={"source", "name"}),
+    }
 
 
 def _suite(name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import harness
 from harness.contract.compressor import spec_of
 from harness.contract.registry import Registry, load_registry
+from harness.data.shelf import Shelf, load_shelf
 from harness.errors import HarnessError, StoreError
 from harness.planning.design import Document, design_changes, design_hash, design_of
 from harness.planning.manifest import now
@@ -22,7 +23,12 @@ from harness.planning.registered_design import (
 from harness.planning.suite import Suite, load_suite
 
 
-def register(name: str, folder: Path, plugins_dir: Path | None = None) -> list[str]:
+def register(
+    name: str,
+    folder: Path,
+    plugins_dir: Path | None = None,
+    cards_dir: Path | None = None,
+) -> list[str]:
     """Register a suite in the folder of its run; return lines that say so.
 
     A registration may be replaced as long as the folder has no records.
@@ -31,9 +37,9 @@ def register(name: str, folder: Path, plugins_dir: Path | None = None) -> list[s
         UsageError: the suite is not legal.
         StoreError: the folder has records under another registration.
     """
-    registry = load_registry(plugins_dir)
-    suite = suite_as_recorded(name, registry)
-    design = suite_design(suite, registry)
+    registry, shelf = load_registry(plugins_dir), load_shelf(cards_dir)
+    suite = suite_as_recorded(name, registry, shelf)
+    design = suite_design(suite, registry, shelf)
     before = read_registration(folder)
     n_records = _n_records(folder)
     if before is None:
@@ -69,7 +75,7 @@ def registration_lines(suite: Suite, folder: Path, design: Document) -> list[str
     return lines
 
 
-def suite_as_recorded(name: str, registry: Registry) -> Suite:
+def suite_as_recorded(name: str, registry: Registry, shelf: Shelf) -> Suite:
     """Return a suite, specs of its hypothesis in the form that records have.
 
     Raises:
@@ -82,14 +88,14 @@ def suite_as_recorded(name: str, registry: Registry) -> Suite:
         except HarnessError:
             return spec  # its plugin is not installed; records may still match
 
-    suite = load_suite(name, registry)
+    suite = load_suite(name, registry, shelf)
     hypothesis = suite.hypothesis and suite.hypothesis.spelled(shortest)
     return suite.model_copy(update={"hypothesis": hypothesis})
 
 
-def suite_design(suite: Suite, registry: Registry) -> dict[str, object]:
+def suite_design(suite: Suite, registry: Registry, shelf: Shelf) -> dict[str, object]:
     """Return the design of a whole suite, whatever part of it is run."""
-    return design_of(suite, plan(suite, registry, Selection()))
+    return design_of(suite, plan(suite, registry, Selection(), shelf))
 
 
 def _register(name: str, folder: Path, design: Document) -> str:

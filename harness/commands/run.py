@@ -7,7 +7,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from harness.commands.register import (
     suite_design,
 )
 from harness.contract.registry import load_registry
-from harness.data.load import load_dataset
+from harness.data.card import Card
+from harness.data.load import load_anew
+from harness.data.shelf import load_shelf, write_cards
 from harness.errors import DatasetError, UnavailableError
 from harness.planning.manifest import RunSet, now, record_run
 from harness.planning.plan import Plan, Selection, plan
@@ -34,13 +36,19 @@ from harness.run import order, runner
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of a run."""
+    """Options of a run.
+
+    Attributes:
+        data: files, folders or names that take the place of the suite's data sets.
+    """
 
     output: Path
     n_jobs: int = 2
     timeout_seconds: float | None = None
     retry_failed: bool = False
     plugins_dir: Path | None = None
+    cards_dir: Path | None = None
+    data: Sequence[str] = ()
     device: str = "auto"
 
 
@@ -50,28 +58,33 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     Raises:
         UsageError: the request cannot be carried out; nothing was run.
     """
-    registry = load_registry(options.plugins_dir)
-    suite = suite_as_recorded(name, registry)
+    registry, shelf = load_registry(options.plugins_dir), load_shelf(options.cards_dir)
+    suite = suite_as_recorded(name, registry, shelf)
+    if options.data:
+        suite = suite.on([shelf.resolve(each) for each in options.data])
+    for note in shelf.notes:
+        wide_console().print(note, highlight=False, markup=False)
     _check_device(options.device)
-    planned = plan(suite, registry, selection)
+    planned = plan(suite, registry, selection, shelf)
     store = Store(options.output)
     # Before data is fetched, so that a wrong --output fails at once.
     store.open()
     planned = _with_available_data(planned, suite, selection)
     this_run = _this_run(selection)
-    design = suite_design(suite, registry)
+    design = suite_design(suite, registry, shelf)
     if selection.is_official:
         # Before the first record: a registration must precede its results.
         for line in registration_lines(suite, store.folder, design):
             wide_console().print(line, highlight=False, markup=False)
     record_run(store.folder, suite, planned.jobs, this_run, design)
+    write_cards(store.folder, planned.cards.values())
     todo = runner.remaining(planned.jobs, store, retry_failed=options.retry_failed)
     # Jobs may read other data sets too; all are fetched before any child starts.
-    foreign = {n for job in todo for n in job.parameters.get("others", ())}
-    fetch_all(sorted({job.dataset for job in todo} | foreign))
+    names = sorted({name for job in todo for name in job.datasets})
+    fetch_all([planned.cards[name] for name in names])
     started = time.perf_counter()
     if todo:
-        _run(todo, store, _limits(suite, options))
+        _run(todo, store, _limits(suite, options), planned.cards)
     seconds = time.perf_counter() - started
     code = _report(planned, store, len(todo))
     if todo:
@@ -125,11 +138,12 @@ def _with_available_data(planned: Plan, suite: Suite, selection: Selection) -> P
         if not row.optional or selection.datasets:
             continue
         try:
-            load_dataset(row.name)
+            load_anew(planned.cards[row.name])
         except DatasetError as error:
             lacking.add(row.name)
             wide_console().print(f"left out: {row.name}: {error}", highlight=False)
-    return Plan(
+    return replace(
+        planned,
         jobs=tuple(job for job in planned.jobs if job.dataset not in lacking),
         refused=tuple(
             pair for pair in planned.refused if pair[0].dataset not in lacking
@@ -146,8 +160,13 @@ def _limits(suite: Suite, options: Options) -> runner.Limits:
     )
 
 
-def _run(todo: Sequence[Job], store: Store, limits: runner.Limits) -> None:
-    seconds = order.expected_seconds(todo, order.read_history())
+def _run(
+    todo: Sequence[Job],
+    store: Store,
+    limits: runner.Limits,
+    cards: Mapping[str, Card],
+) -> None:
+    seconds = order.expected_seconds(todo, order.read_history(), cards)
     ordered = order.longest_first(todo, seconds)
     expected = {job.key: each for job, each in zip(todo, seconds, strict=True)}
     try:

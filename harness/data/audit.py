@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.card import Card, load_card
+from harness.data.card import Card
 from harness.data.dataset import Dataset, Split
-from harness.data.load import load_dataset
+from harness.data.load import load_anew
 
 N_COMMON_BYTES = 8
 
@@ -62,13 +62,13 @@ class Audit:
     common_bytes: dict[int, float]
 
 
-def audit(name: str) -> Audit:
+def audit(card: Card) -> Audit:
     """Return the audit of a data set, which is fetched unless it is cached.
 
     Raises:
-        DatasetError: it is unknown, cannot be fetched, or differs from its card.
+        DatasetError: it cannot be fetched, or differs from its card.
     """
-    return audit_of(load_dataset(name), load_card(name))
+    return audit_of(load_anew(card), card)
 
 
 def audit_of(dataset: Dataset, card: Card) -> Audit:
@@ -84,7 +84,7 @@ def audit_of(dataset: Dataset, card: Card) -> Audit:
         kind=card.kind,
         licence=card.licence,
         citation=card.citation,
-        content_sha256=card.identity,
+        content_sha256=card.content_sha256 or card.identity,
         train=_split_audit(dataset.train, dataset.classes),
         test=_split_audit(dataset.test, dataset.classes),
         exact_across=sum(sample in train_samples for sample in dataset.test.samples),

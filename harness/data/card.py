@@ -11,13 +11,24 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from harness.data.dataset import Dataset, Kind, Pooling, Split
 from harness.data.formats import FORMATS
+from harness.data.own.names import HUB
+from harness.data.own.source import (
+    ArraysSource,
+    FolderSource,
+    MemorySource,
+    OwnFile,
+    TableSource,
+)
 from harness.data.package import PackageFile
 from harness.data.reading import Reading, Sha256, Strict
 from harness.errors import DatasetError
-from harness.folders import builtin_folder
 from harness.suggest import fault_of, hint
 
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+WORDS = ("name", "title", "licence", "citation")
+"""Fields of a card that are for readers."""
 
 
 class DigitsSource(Strict):
@@ -108,7 +119,15 @@ class FilesSource(_Members):
 
 
 Source = Annotated[
-    DigitsSource | PackageSource | WheelsSource | FilesSource | GeneratorSource,
+    DigitsSource
+    | PackageSource
+    | WheelsSource
+    | FilesSource
+    | GeneratorSource
+    | TableSource
+    | ArraysSource
+    | FolderSource
+    | MemorySource,
     Field(discriminator="type"),
 ]
 
@@ -135,7 +154,7 @@ class Duplicates(Strict):
 
 
 class Card(Strict):
-    """Content of suites/cards/NAME.toml.
+    """Content of a card, NAME.toml.
 
     Attributes:
         separator: text that ends each sample in a stream; empty for fixed-size samples.
@@ -162,9 +181,19 @@ class Card(Strict):
 
     @property
     def identity(self) -> str:
-        """Name of the content in keys: its hash, or else the hash of the source."""
-        source = self.source.model_dump_json()
-        return self.content_sha256 or hashlib.sha256(source.encode()).hexdigest()
+        """Name of the content in keys: its hash, or else the hash of the source.
+
+        Cards of a user's own change as the user likes: their hash is also of all that a job
+        reads of the card.
+        """
+        if isinstance(self.source, OwnFile | MemorySource):
+            read = set(type(self).model_fields) - {*WORDS, "source"}
+            text = self.model_dump_json(include=read)
+        elif self.content_sha256:
+            return self.content_sha256
+        else:
+            text = self.source.model_dump_json()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @model_validator(mode="after")
     def _verifiable(self) -> Self:
@@ -180,26 +209,12 @@ class Card(Strict):
         return self
 
 
-def cards_folder() -> Path:
-    """Return the folder of the cards."""
-    return builtin_folder("suites") / "cards"
-
-
-def card_names() -> list[str]:
-    """Return the names of all data sets, sorted."""
-    return sorted(path.stem for path in cards_folder().glob("*.toml"))
-
-
-def load_card(name: str) -> Card:
-    """Return the card of a data set.
+def read_card(path: Path) -> Card:
+    """Return the card in a file; a path in it leads from the folder of the file.
 
     Raises:
-        DatasetError: there is no such card, or it is not legal.
+        DatasetError: it is not legal.
     """
-    names = card_names()
-    if name not in names:
-        raise DatasetError(f"no data set named {name!r}; {hint(name, names)}")
-    path = cards_folder() / f"{name}.toml"
     try:
         card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
@@ -208,9 +223,23 @@ def load_card(name: str) -> Card:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path} is not a TOML file: {error}") from error
     # Names are in records, where two cards of one name could not be told apart.
-    if card.name != name:
-        raise DatasetError(f"{path}: name is {card.name!r}, the file says {name!r}")
-    return card
+    if card.name != path.stem:
+        raise DatasetError(
+            f"{path}: name is {card.name!r}, the file says {path.stem!r}"
+        )
+    source = card.source
+    if not isinstance(source, OwnFile) or source.path.startswith(HUB):
+        return card
+    absolute = str((path.parent / source.path).resolve())
+    source = source.model_copy(update={"path": absolute})
+    return card.model_copy(update={"source": source})
+
+
+def card_text(card: Card) -> str:
+    """Return a card as a TOML text, without what is as by default."""
+    import tomli_w
+
+    return tomli_w.dumps(card.model_dump(mode="json", exclude_defaults=True))
 
 
 def dataset_of(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.card import Duplicates
+from harness.data.card import Card, Duplicates
+from harness.data.dataset import Dataset
 from harness.errors import DatasetError
 
 Mask = NDArray[np.bool_]
@@ -23,6 +25,15 @@ FILTER_BITS = 24
 IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 MULTIPLIER = 0xD6E8FEB86659FD93  # odd, 64 bits
 INVERSE = pow(MULTIPLIER, -1, 2**64)
+
+
+def with_duplicates(dataset: Dataset, card: Card) -> Dataset:
+    """Return the data set with the mask of its duplicated test samples, unless rule is none."""
+    rule = card.duplicates
+    if rule.rule == "none":
+        return dataset
+    mask = near_duplicates(dataset.train.samples, dataset.test.samples, rule)
+    return replace(dataset, duplicated=mask)
 
 
 def near_duplicates(

@@ -25,6 +25,8 @@ from harness.data.formats import parse
 from harness.data.formats.image import shrunk
 from harness.data.formats.rows import Row, Rows
 from harness.data.generators import generate
+from harness.data.own.read import own_rows
+from harness.data.own.source import MemorySource, OwnSource
 from harness.data.package import PackageFile, PackageKind, fetch_package
 from harness.data.reading import Reading, SplitRule
 from harness.data.selection import selected
@@ -43,8 +45,14 @@ def read_source(card: Card) -> Dataset:
     source = card.source
     if isinstance(source, GeneratorSource):
         return _generated(card, source)
+    if isinstance(source, MemorySource):
+        raise DatasetError(
+            f"{card.name} was in the memory of another program; give it again"
+        )
     if isinstance(source, PackageSource | WheelsSource | FilesSource):
         train, test = _rows(card, source)
+    elif isinstance(source, OwnSource):
+        train, test = own_rows(source, card.n_test, card.name)
     else:
         rule = SplitRule(rule="seeded", seed=source.seed)
         train, test = split_rows(_digits(), rule, card.n_test, name=card.name)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.contract.compressor import CONTRACT_VERSION
-from harness.data.card import load_card
+from harness.data.card import Card
 from harness.planning.plan import Plan
 from harness.planning.preregistration import ANALYSIS_VERSION
 from harness.planning.suite import DatasetRow, Suite, TaskRow
@@ -54,7 +54,9 @@ def design_of(suite: Suite, planned: Plan) -> dict[str, Any]:
         "compressors": _compressors(cells),
         "plugins": _plugins(jobs) | {job.subject.name: "missing" for job in refused},
         "baselines": sorted(suite.baselines),
-        "data": {row.name: _data(row) for row in suite.datasets},
+        "data": {
+            row.name: _data(row, planned.cards[row.name]) for row in suite.datasets
+        },
         "tasks": {row.name: _task(row, jobs) for row in suite.tasks},
         "draws": suite.draws,
         "seed": suite.seed,
@@ -139,8 +141,7 @@ def _plugins(jobs: Sequence[Job]) -> dict[str, Any]:
     }
 
 
-def _data(row: DatasetRow) -> dict[str, Any]:
-    card = load_card(row.name)
+def _data(row: DatasetRow, card: Card) -> dict[str, Any]:
     values = card.model_dump(mode="json", include=set(CARD_FIELDS))
     return {"content": card.identity, "train": row.train, "test": row.test, **values}
 

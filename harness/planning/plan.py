@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from typing import Any
 
 from harness.contract.registry import Registry
-from harness.data.card import Card, load_card
+from harness.data.card import Card
+from harness.data.shelf import Shelf, load_shelf
 from harness.errors import SuiteError
 from harness.planning.selection import Roster, Selection, select_rows
 from harness.planning.specs import Configuration
@@ -25,27 +26,43 @@ MIN_PER_CLASS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Jobs that can run, and cells that cannot, with the reason."""
+    """Jobs that can run, and cells that cannot, with the reason.
+
+    Attributes:
+        cards: of all data sets of the suite, and of those that tasks name, by name.
+    """
 
     jobs: tuple[Job, ...]
     refused: tuple[tuple[Job, str], ...]
+    cards: Mapping[str, Card]
 
 
-def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
+def plan(
+    suite: Suite,
+    registry: Registry,
+    selection: Selection,
+    shelf: Shelf | None = None,
+) -> Plan:
     """Return the jobs of a suite, as far as the selection asks for them.
+
+    Args:
+        suite: to run.
+        registry: of the plugins.
+        selection: the part of the suite.
+        shelf: of the cards; None for those that are installed.
 
     Raises:
         UsageError: a spec, pattern, data set, task or parameter is unknown, or nothing is
             selected.
     """
-    suite = suite.expanded(registry)
+    suite, shelf = suite.expanded(registry), shelf or load_shelf()
     rows = select_rows(selection.datasets, suite.datasets, "data set", "--datasets")
     tasks = select_rows(selection.tasks, suite.tasks, "task", "--tasks")
     roster = Roster(suite, registry, selection)
     jobs: dict[str, Job] = {}
     refused: list[tuple[Job, str]] = []
     n_cells = 0
-    for cell in _cells(suite, rows, selection):
+    for cell in _cells(suite, rows, selection, shelf):
         for job in _baselines(cell):
             jobs.setdefault(job.key, job)
         for configuration in roster.of_dataset(cell.row):
@@ -61,7 +78,13 @@ def plan(suite: Suite, registry: Registry, selection: Selection) -> Plan:
             "nothing to run: no selected compressor takes a selected task on a selected "
             "data set; give other --only, --tasks or --datasets"
         )
-    return Plan(jobs=tuple(jobs.values()), refused=tuple(refused))
+    named = {name for job in jobs.values() for name in job.datasets}
+    names = sorted(named | {row.name for row in suite.datasets})
+    return Plan(
+        jobs=tuple(jobs.values()),
+        refused=tuple(refused),
+        cards={name: shelf.card(name) for name in names},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +96,7 @@ class _Cell:
     card: Card
     selection: Selection
     draw: int
+    shelf: Shelf
 
     def job(
         self, name: str, version: int, subject: Subject, row: TaskRow | None = None
@@ -85,7 +109,9 @@ class _Cell:
             suite=self.suite.name,
             task=name,
             version=version,
-            parameters=_with_contents(task.complete(caps.parameters)) if task else {},
+            parameters=self._with_contents(task.complete(caps.parameters))
+            if task
+            else {},
             subject=subject,
             dataset=self.row.name,
             content_hash=self.card.identity,
@@ -102,23 +128,29 @@ class _Cell:
             weight=task.weight if task else 1.0,
         )
 
-
-def _with_contents(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Add content hashes of the other data sets that a task names: they decide results."""
-    if "others" not in parameters:
-        return parameters
-    # By content, so that the key changes when a foreign data set is corrected.
-    contents = tuple(load_card(name).identity for name in parameters["others"])
-    return {**parameters, "others_content": contents}
+    def _with_contents(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Add content hashes of the other data sets that a task names: they decide results."""
+        if "others" not in parameters:
+            return parameters
+        # By content, so that the key changes when a foreign data set is corrected.
+        cards = [self.shelf.card(name) for name in parameters["others"]]
+        return {**parameters, "others_content": tuple(card.identity for card in cards)}
 
 
 def _cells(
-    suite: Suite, rows: Sequence[DatasetRow], selection: Selection
+    suite: Suite, rows: Sequence[DatasetRow], selection: Selection, shelf: Shelf
 ) -> Iterator[_Cell]:
     for row in rows:
-        card = load_card(row.name)
+        card = shelf.card(row.name)
         for draw in range(suite.draws):
-            yield _Cell(suite=suite, row=row, card=card, selection=selection, draw=draw)
+            yield _Cell(
+                suite=suite,
+                row=row,
+                card=card,
+                selection=selection,
+                draw=draw,
+                shelf=shelf,
+            )
 
 
 def _baselines(cell: _Cell) -> Iterator[Job]:

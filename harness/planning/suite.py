@@ -19,7 +19,8 @@ from pydantic import (
 )
 
 from harness.contract.registry import Registry, load_registry
-from harness.errors import SpecError, SuiteError
+from harness.data.shelf import Shelf, load_shelf
+from harness.errors import DatasetError, SpecError, SuiteError
 from harness.folders import builtin_folder
 from harness.planning.configurations import Configurations
 from harness.planning.preregistration import Registration
@@ -134,6 +135,31 @@ class Suite(_Strict):
         own_specs = [spec for row in self.datasets for spec in row.also]
         return list(dict.fromkeys([*self.compressors, *self.rates_only, *own_specs]))
 
+    def on(self, datasets: Sequence[str]) -> Suite:
+        """Return the suite on other data sets, without its claims, under another name.
+
+        They get the loosest caps that any of its own has, so that a run takes as long as
+        the suite's.
+        """
+        train = [row.train for row in self.datasets if row.train]
+        test = [row.test for row in self.datasets if row.test]
+        rows = [
+            DatasetRow(
+                name=name, train=max(train, default=None), test=max(test, default=None)
+            )
+            for name in dict.fromkeys(datasets)
+        ]
+        drawn = [row for row in self.configurations if not row.datasets]
+        return self.model_copy(
+            update={
+                "name": "-".join([self.name, *(row.name for row in rows)]),
+                "title": f"{self.title}, on {', '.join(row.name for row in rows)}",
+                "datasets": rows,
+                "configurations": drawn,
+                "hypothesis": None,
+            }
+        )
+
     @model_validator(mode="after")
     def _check(self) -> Suite:
         # As they are written; `plan` also merges two spellings of one configuration.
@@ -221,20 +247,27 @@ def suite_names() -> list[str]:
     return sorted(path.stem for path in suites_folder().glob("*.toml"))
 
 
-def load_suite(name: str, registry: Registry | None = None) -> Suite:
+def load_suite(
+    name: str, registry: Registry | None = None, shelf: Shelf | None = None
+) -> Suite:
     """Return the suite of this name, or of a TOML file, with its specs expanded.
 
     Args:
         name: of a suite that comes with bitprobe, or a path that ends in ".toml".
         registry: knows which fields take a list; None for the plugins that are installed.
+        shelf: gets the cards of files that the suite names, from its own folder; None where
+            they are of no use.
 
     Raises:
         SuiteError: there is none, or it is not legal; one line says what and where.
         SpecError: the same for a spec in it.
+        DatasetError: a file that it names cannot be read.
     """
     path = _path_of(name)
     try:
-        suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        _name_files(values, shelf or load_shelf(), path.parent)
+        suite = Suite.model_validate(values)
         return suite.expanded(registry or _installed())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -248,8 +281,21 @@ def load_suite(name: str, registry: Registry | None = None) -> Suite:
         raise SuiteError(message) from error
     except ValidationError as error:
         raise SuiteError(f"{path.name}: {first_error(error, Suite)}") from error
-    except (SuiteError, SpecError) as error:
+    except (SuiteError, SpecError, DatasetError) as error:
         raise type(error)(f"{path.name}: {error}") from error
+
+
+def _name_files(values: dict[str, Any], shelf: Shelf, folder: Path) -> None:
+    """Replace the paths among the data sets of a suite by the names of their cards."""
+    rows = values.get("datasets")
+    # Anything else is a fault that the model finds.
+    if not isinstance(rows, list):
+        return
+    for i, row in enumerate(rows):
+        if isinstance(row, str):
+            rows[i] = shelf.resolve(row, folder)
+        elif isinstance(row, dict) and isinstance(row.get("name"), str):
+            row["name"] = shelf.resolve(row["name"], folder)
 
 
 @cache

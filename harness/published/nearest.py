@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from harness.contract.registry import load_registry
 from harness.data.archive import read_members
-from harness.data.card import PackageSource, load_card
+from harness.data.card import PackageSource
 from harness.data.load import load_dataset
 from harness.data.package import fetch_package
+from harness.data.shelf import load_card
 from harness.errors import DatasetError
 from harness.tasks.ncd_knn import ncd
 from harness.tasks.votes import neighbours, vote_credit

@@ -89,6 +89,11 @@ class Job:
     alone: bool = False
     weight: float = 1.0
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the job reads: its own, and those of parameters."""
+        return (self.dataset, *self.parameters.get("others", ()))
+
     @cached_property
     def key(self) -> str:
         """The sha256 of everything that decides the result; names of suites and files do not."""

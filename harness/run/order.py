@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from harness.atomic import write_atomic
-from harness.data.card import load_card
+from harness.data.card import Card
 from harness.data.fetch import cache_folder
 from harness.records.job import FIT, Job
 from harness.records.store import Store
@@ -16,9 +16,11 @@ SECONDS_PER_SAMPLE = 5e-4
 LEAST_SECONDS = 0.05
 
 
-def expected_seconds(jobs: Sequence[Job], history: Mapping[str, float]) -> list[float]:
+def expected_seconds(
+    jobs: Sequence[Job], history: Mapping[str, float], cards: Mapping[str, Card]
+) -> list[float]:
     """Return a guess of how long each job takes: as long as last time, or by its size."""
-    return [history.get(job.cell, _by_size(job)) for job in jobs]
+    return [history.get(job.cell, _by_size(job, cards[job.dataset])) for job in jobs]
 
 
 def longest_first(jobs: Sequence[Job], seconds: Sequence[float]) -> list[Job]:
@@ -57,8 +59,7 @@ def remember(jobs: Sequence[Job], store: Store) -> None:
     write_atomic(cache_folder() / HISTORY_FILE, text.encode())
 
 
-def _by_size(job: Job) -> float:
-    card = load_card(job.dataset)
+def _by_size(job: Job, card: Card) -> float:
     n = min(job.n_train or card.n_train, card.n_train)
     # A fit reads train alone.
     if job.task != FIT:

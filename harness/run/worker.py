@@ -26,6 +26,7 @@ from harness.contract.registry import Registry, load_origin
 from harness.contract.training import Trains, Watch
 from harness.data.dataset import Dataset, subset
 from harness.data.load import load_dataset
+from harness.data.shelf import run_shelf
 from harness.errors import NotApplicableError, UnavailableError
 from harness.records.job import BASELINE, Job
 from harness.records.record import score_to_json
@@ -84,17 +85,19 @@ class _Data:
     foreign: dict[str, Dataset]
 
 
-def _load_data(job: Job) -> _Data:
+def _load_data(job: Job, store: str) -> _Data:
+    shelf = run_shelf(Path(store))
+
     def load(name: str) -> Dataset:
         return subset(
-            load_dataset(name),
+            load_dataset(shelf.card(name)),
             n_train=job.n_train,
             n_test=job.n_test,
             seed=job.seed,
             min_per_class=job.min_per_class,
         )
 
-    names = [name for name in job.parameters.get("others", ()) if name != job.dataset]
+    names = [name for name in job.datasets if name != job.dataset]
     return _Data(
         dataset=load(job.dataset), foreign={name: load(name) for name in names}
     )
@@ -111,7 +114,7 @@ def _measure(request: Request) -> Result:
     job, store, scratch = _job_of(request), Path(request.store), Path(request.scratch)
     task = TASKS[job.task]
     parameters = task.make_parameters(job.parameters)
-    dataset, prepared = _prepared(job)
+    dataset, prepared = _prepared(job, request.store)
     # The plugin shares the process from here on, and no label of the test split is in it.
     registry = _registry(job.subject.plugin)
     compressor = registry.make(job.subject.name, job.subject.fields)
@@ -133,9 +136,9 @@ def _measure(request: Request) -> Result:
     return Result(status="done", has_codes=bool(measured.coded))
 
 
-def _prepared(job: Job) -> tuple[Dataset, Any]:
+def _prepared(job: Job, store: str) -> tuple[Dataset, Any]:
     """Return the data set without labels of the test split, and the task's preparation."""
-    data, task = _load_data(job), TASKS[job.task]
+    data, task = _load_data(job, store), TASKS[job.task]
     evidence = Evidence(
         subject=job.subject, dataset=data.dataset, seed=job.seed, foreign=data.foreign
     )
@@ -176,7 +179,7 @@ def _decode(request: Request) -> Result:
 def _judge(request: Request) -> Result:
     """Turn measurements into scores; no plugin is loaded here."""
     job, scratch = _job_of(request), Path(request.scratch)
-    data = _load_data(job)
+    data = _load_data(job, request.store)
     if job.task == BASELINE:
         judgement = baseline.run(job.subject.name, data.dataset, seed=job.seed)
     else:
@@ -219,7 +222,7 @@ def _fit(request: Request) -> Result:
     """Fit the rungs of a ladder that have no artifact; weigh all; a single fit is one rung."""
     jobs, store, scratch = request.ladder, Path(request.store), Path(request.scratch)
     first = jobs[0]
-    data = without_test_labels(_load_data(first).dataset)
+    data = without_test_labels(_load_data(first, request.store).dataset)
     registry = _registry(first.subject.plugin)
     compressor = registry.make(first.subject.name, first.subject.fields)
     # Rungs that an interrupted run finished are not trained again.

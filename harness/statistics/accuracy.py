@@ -19,15 +19,26 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def confusion(labels: Labels, credit: Floats) -> Floats:
-    """Return the expected confusion matrix, (n_classes, n_classes): true class x share."""
-    table = np.zeros((credit.shape[1], credit.shape[1]))
-    np.add.at(table, labels, credit)
+def one_hot(labels: Labels, n_classes: int) -> Floats:
+    """Return 1 in the column of each label and 0 elsewhere: (n,) -> (n, n_classes)."""
+    # Not rows of an identity matrix, whose size is the square of the number of classes.
+    table = np.zeros((len(labels), n_classes))
+    table[np.arange(len(labels)), labels] = 1.0
     return table
 
 
+def tallies(labels: Labels, credit: Floats) -> Floats:
+    """Return hits, samples and answers of each class, (3, n_classes): all that measures need.
+
+    They are the diagonal and the marginal sums of the expected confusion matrix, which would
+    take gigabytes for thousands of classes.
+    """
+    truth = one_hot(labels, credit.shape[1])
+    return np.stack([(truth * credit).sum(0), truth.sum(0), credit.sum(0)])
+
+
 def accuracy_of(table: Floats) -> float:
-    """Return the share of correct answers in a confusion matrix."""
+    """Return the share of correct answers, from the tallies of classes."""
     return float(_measures_of(table)["accuracy"])
 
 
@@ -45,7 +56,7 @@ def weighted_balanced_accuracies(
     labels: Labels, credit: Floats, weights: Floats
 ) -> Floats:
     """Return balanced accuracies of samples repeated by weight: (k, n) -> (k,)."""
-    truth = np.eye(credit.shape[1])[labels]  # (n, n_classes)
+    truth = one_hot(labels, credit.shape[1])
     hits, answers = weights @ (truth * credit), weights @ credit
     return _measures(hits, weights @ truth, answers)["balanced_accuracy"]
 
@@ -81,7 +92,7 @@ def accuracy_differences(
         For "accuracy", "balanced_accuracy" and "macro_f1".
     """
     first, second = _resampled_measures(labels, credits_, rng)
-    whole = [_measures_of(confusion(labels, credit)) for credit in credits_]
+    whole = [_measures_of(tallies(labels, credit)) for credit in credits_]
     return {
         name: Difference.of(
             float(whole[0][name] - whole[1][name]), first[name] - second[name]
@@ -115,7 +126,10 @@ def _resampled_measures(
     labels: Labels, credits_: Sequence[Floats], rng: np.random.Generator
 ) -> list[dict[str, Floats]]:
     """Return, for each classifier, its measures on the same resamples."""
-    truth = np.eye(credits_[0].shape[1])[labels]  # (n, n_classes)
+    truth = one_hot(labels, credits_[0].shape[1])
+    # Classes without samples and answers count in no measure, and may be thousands.
+    occurs = np.any([truth.any(0), *(credit.any(0) for credit in credits_)], axis=0)
+    truth, credits_ = truth[:, occurs], [credit[:, occurs] for credit in credits_]
     blocks: list[list[dict[str, Floats]]] = [[] for _ in credits_]
     for weights in resampled_weights(len(labels), rng):
         actual = weights @ truth  # (b, n) -> (b, n_classes)
@@ -129,7 +143,8 @@ def _resampled_measures(
 
 
 def _measures_of(table: Floats) -> dict[str, Floats]:
-    return _measures(np.diag(table), table.sum(axis=1), table.sum(axis=0))
+    hits, actual, answers = table
+    return _measures(hits, actual, answers)
 
 
 def _measures(hits: Floats, actual: Floats, answers: Floats) -> dict[str, Floats]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError
 from harness.records.score import Score
+from harness.statistics.accuracy import one_hot
 from harness.tasks.classify import Origin, class_scores, require_labels
 from harness.tasks.landmarks import (
     Parameters,
@@ -68,7 +69,7 @@ def run(method: str, dataset: Dataset, *, seed: int) -> Judgement:
 
 
 def _answered(dataset: Dataset, answers: Labels, seed: int) -> Judgement:
-    credit = np.eye(len(dataset.classes))[answers]  # (n_test, n_classes)
+    credit = one_hot(answers, len(dataset.classes))
     scores = class_scores(dataset, credit, Origin(state=STATE, seed=seed))
     arrays = {"credit": credit, "labels": dataset.test.labels}
     return Judgement(scores=tuple(scores), arrays=arrays)

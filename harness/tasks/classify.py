@@ -81,7 +81,7 @@ def class_scores(
 def _measures(
     labels: NDArray[np.int64], credit: NDArray[np.float64], origin: Origin
 ) -> list[Score]:
-    table = stats.confusion(labels, credit)
+    table = stats.tallies(labels, credit)
     values = {
         "accuracy": stats.accuracy_of(table),
         "balanced_accuracy": stats.balanced_accuracy_of(table),

@@ -227,7 +227,7 @@ def _accuracies(
         # Reseeded, so that all origins share their resamples and intervals compare.
         rng = np.random.default_rng([seed, 13])
         low, high = stats.accuracy_intervals(labels, credit, rng)["balanced_accuracy"]
-        value = stats.balanced_accuracy_of(stats.confusion(labels, credit))
+        value = stats.balanced_accuracy_of(stats.tallies(labels, credit))
         of_origin = Variant(option=view, origin=_of(origin))
         scores.append(_score(ACCURACY, (value, low, high), n, about, variant=of_origin))
     for origin, credit in credits_.items():

@@ -22,6 +22,7 @@ from harness.contract.compressor import Bits, Compressor, Stepwise
 from harness.data.dataset import Dataset
 from harness.errors import NotApplicableError, SuiteError
 from harness.records.score import Score, Variant
+from harness.statistics.accuracy import one_hot
 from harness.statistics.intervals import wilson_lower
 from harness.tasks.classify import Origin, class_scores, require_labels
 from harness.tasks.column import Column
@@ -175,7 +176,7 @@ def _require_context(compressor: Compressor, dataset: Dataset) -> None:
 
 def _classify(evidence: Evidence, parameters: Parameters) -> _Votes:
     dataset = evidence.dataset
-    truth = np.eye(len(dataset.classes))[dataset.train.labels]  # (m, n_classes)
+    truth = one_hot(dataset.train.labels, len(dataset.classes))
     credit: dict[int, list[Floats]] = {k: [] for k in parameters.k}
     errors, n_tied, n_nonpositive, start = [], 0, 0, 0
     for distances, n_bad in _distance_blocks(evidence, parameters):

@@ -352,7 +352,7 @@ def _accuracy(credit: NDArray[np.float64], problem: Problem, source: _Source) ->
     return Score(
         metric="few_label_balanced_accuracy",
         variant=source.variant,
-        value=stats.balanced_accuracy_of(stats.confusion(labels, credit)),
+        value=stats.balanced_accuracy_of(stats.tallies(labels, credit)),
         unit="fraction",
         state="fit(few of class)" if is_reference else "fit(x)+fit(few of class)",
         route=source.route,

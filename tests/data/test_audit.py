@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from harness.data.audit import audit, audit_of
-from harness.data.card import load_card
 from harness.data.dataset import Dataset, Split
+from harness.data.shelf import load_card
 
 
 def small() -> Dataset:
@@ -47,6 +47,6 @@ def test_an_audit_of_files_has_no_classes_and_no_rule():
 
 
 def test_an_audit_is_plain_json():
-    found = asdict(audit("xor3"))
+    found = asdict(audit(load_card("xor3")))
     assert json.loads(json.dumps(found))["test"]["n_samples"] == 40
     assert found["exact_across"] == 40  # eight strings are all there are

@@ -2,25 +2,25 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import card
+from harness.data import shelf
 from harness.data.card import Card, FilesSource
 from harness.errors import DatasetError
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(card, "cards_folder", lambda: tmp_path)
+    monkeypatch.setattr(shelf, "cards_folder", lambda: tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("name", card.card_names())
+@pytest.mark.parametrize("name", shelf.card_names())
 def test_every_card_is_legal(name: str):
-    assert card.load_card(name).name == name
+    assert shelf.load_card(name).name == name
 
 
-@pytest.mark.parametrize("name", card.card_names())
+@pytest.mark.parametrize("name", shelf.card_names())
 def test_images_are_pooled_by_quarters_and_files_have_no_train(name: str):
-    loaded = card.load_card(name)
+    loaded = shelf.load_card(name)
     assert (loaded.kind == "image") == (loaded.pooling == "grid2x2")
     assert (loaded.kind == "file") == (loaded.n_train == 0)
     assert loaded.duplicates.rule == "none" or loaded.kind in {
@@ -32,25 +32,25 @@ def test_images_are_pooled_by_quarters_and_files_have_no_train(name: str):
 
 
 def test_no_card_names_this_machine():
-    for path in card.cards_folder().glob("*.toml"):
+    for path in shelf.cards_folder().glob("*.toml"):
         assert "/work/" not in path.read_text()
 
 
 def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(DatasetError, match="did you mean digits"):
-        card.load_card("digit")
+        shelf.load_card("digit")
 
 
 def test_a_name_that_is_a_path_is_unknown():
     with pytest.raises(DatasetError, match="no data set named"):
-        card.load_card("../cards/digits")
+        shelf.load_card("../cards/digits")
 
 
 @pytest.mark.parametrize("text", ["name = ", 'name = "bad"\nmore = 1\n', "x = 1"])
 def test_a_card_that_is_not_legal_is_one_line(folder: Path, text: str):
     (folder / "bad.toml").write_text(text)
     with pytest.raises(DatasetError) as caught:
-        card.load_card("bad")
+        shelf.load_card("bad")
     assert "bad.toml" in str(caught.value)
     assert "\n" not in str(caught.value)
 

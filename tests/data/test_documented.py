@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.card import card_names, load_card
+from harness.data.shelf import card_names, load_card
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"
 ROWS = dict(

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data import card, load
-from harness.data.card import GeneratorSource, card_names, load_card
+from harness.data import load, shelf
+from harness.data.card import GeneratorSource
 from harness.data.dataset import content_hash, subset
+from harness.data.shelf import card_names, load_card
 from harness.data.source import read_source
 from harness.errors import DatasetError
 
@@ -31,7 +32,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path
     folder = tmp_path / "mirror"
     folder.mkdir()
     monkeypatch.setenv("BITPROBE_DATA_MIRROR", str(folder))
-    monkeypatch.setattr(card, "cards_folder", lambda: tmp_path)
+    monkeypatch.setattr(shelf, "cards_folder", lambda: tmp_path)
     assert not cache.exists()
     return folder
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.card import Card, FilesSource, Repacked, card_names, load_card
+from harness.data.card import Card, FilesSource, Repacked
 from harness.data.dataset import Dataset, content_hash
 from harness.data.duplicates import near_duplicates
 from harness.data.load import load_dataset
+from harness.data.shelf import card_names, load_card
 from harness.data.source import read_source
 from harness.errors import DatasetError
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract.registry import Registry, load_registry
+from harness.data.shelf import Shelf
 from harness.planning import design as design_module
 from harness.planning.design import design_changes, design_hash, design_of
 from harness.planning.plan import Selection, plan
@@ -151,12 +152,12 @@ def test_another_version_of_a_required_library_is_named(monkeypatch):
 
 
 def test_other_content_of_a_data_set_is_named(monkeypatch):
-    card = design_module.load_card
+    card = Shelf.card
 
-    def corrected(name):
-        return card(name).model_copy(update={"content_sha256": "e" * 64})
+    def corrected(shelf, name):
+        return card(shelf, name).model_copy(update={"content_sha256": "e" * 64})
 
-    monkeypatch.setattr(design_module, "load_card", corrected)
+    monkeypatch.setattr(Shelf, "card", corrected)
     old = BASE["data"]["digits"]["content"]
     words = f"data, digits, content: {old[:12]} -> {'e' * 12}"
     assert words in design_changes(BASE, design())

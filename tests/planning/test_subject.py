@@ -7,7 +7,7 @@ import pytest
 
 from harness import Compressor
 from harness.contract.registry import Entry, Registry, load_registry
-from harness.data.card import load_card
+from harness.data.shelf import load_card
 from harness.planning.subject import planned_subject, with_card_fields
 
 REGISTRY = load_registry()

@@ -42,7 +42,7 @@ def brute_force_measures(labels: np.ndarray, credit: np.ndarray) -> dict[str, fl
 def test_measures_equal_loops_over_classes_also_where_a_class_is_missing():
     for labels in (LABELS, np.where(LABELS == 2, 0, LABELS)):
         credit = credit_of(0, 0.7)
-        table = accuracy.confusion(labels, credit)
+        table = accuracy.tallies(labels, credit)
         expected = brute_force_measures(labels, credit)
         assert accuracy.accuracy_of(table) == pytest.approx(expected["accuracy"])
         assert accuracy.balanced_accuracy_of(table) == pytest.approx(

@@ -89,7 +89,7 @@ def fit_probe(features: Floats, labels: Labels, n_classes: int, seed: int) -> Pr
             features[~is_validation], labels[~is_validation], n_classes, strength
         )
         credit = probe.credit(features[is_validation])
-        table = stats.confusion(labels[is_validation], credit)
+        table = stats.tallies(labels[is_validation], credit)
         values.append(stats.balanced_accuracy_of(table))
     best = int(np.argmax(values))  # the first of equal values: the strongest penalty
     # On all of train, since the labels of the validation part count too.

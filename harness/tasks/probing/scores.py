@@ -200,7 +200,7 @@ def _over_draws(
     scores = []
     for deduplicated, mask in masks.items():
         labels, credit = dataset.test.labels[mask], credits_[:, mask]
-        tables = [stats.confusion(labels, of_draw) for of_draw in credit]
+        tables = [stats.tallies(labels, of_draw) for of_draw in credit]
         values = np.array([stats.balanced_accuracy_of(table) for table in tables])
         # Recalls are linear in the credit: the mean credit has the mean's test noise.
         rng = np.random.default_rng([seed, 9])
@@ -290,4 +290,4 @@ def _accuracy_score(metric: str, value: float, features: Features, *, n: int) ->
 
 
 def _balanced_accuracy(dataset: Dataset, credit: Floats) -> float:
-    return stats.balanced_accuracy_of(stats.confusion(dataset.test.labels, credit))
+    return stats.balanced_accuracy_of(stats.tallies(dataset.test.labels, credit))

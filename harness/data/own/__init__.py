@@ -1,0 +1,1 @@
+"""Data of the user's own: files and folders that become data sets without a card."""
