@@ -24,7 +24,7 @@ class Bz2Example(Codec):
     def pack(self, data: bytes) -> bytes:
         return bz2.compress(data, self.level)
 
-    def unpack(self, code: bytes, length: int) -> bytes:  # noqa: ARG002  (bzip2 writes it)
+    def unpack(self, code: bytes, length: int) -> bytes:
         return bz2.decompress(code)
 
 

@@ -20,18 +20,20 @@ from harness.commands.register import (
     suite_as_recorded,
     suite_design,
 )
-from harness.contract.registry import load_registry
+from harness.contract.registry import Registry, load_registry
 from harness.data.card import Card
 from harness.data.load import load_anew
-from harness.data.shelf import load_shelf, write_cards
+from harness.data.shelf import Shelf, load_shelf, write_cards
 from harness.errors import DatasetError, UnavailableError
 from harness.planning.manifest import RunSet, now, record_run
 from harness.planning.plan import Plan, Selection, plan
 from harness.planning.suite import Suite
 from harness.records.job import Job
+from harness.records.record import Record
 from harness.records.store import Store
 from harness.report.terminal import print_results, wide_console
 from harness.run import order, runner
+from harness.run.inline import Inline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Options:
 
     Attributes:
         data: files, folders or names that take the place of the suite's data sets.
+        inline: carries out the jobs in this process; None for a process each.
     """
 
     output: Path
@@ -50,6 +53,23 @@ class Options:
     cards_dir: Path | None = None
     data: Sequence[str] = ()
     device: str = "auto"
+    inline: Inline | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A run that has ended: its plan, its records, and what it did anew."""
+
+    planned: Plan
+    store: Store
+    new: tuple[Job, ...]
+    seconds: float
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Records of the plan, new and old, in its order."""
+        stored = (self.store.read(job.key) for job in self.planned.jobs)
+        return tuple(record for record in stored if record is not None)
 
 
 def run_and_report(name: str, selection: Selection, options: Options) -> int:
@@ -64,6 +84,31 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
         suite = suite.on([shelf.resolve(each) for each in options.data])
     for note in shelf.notes:
         wide_console().print(note, highlight=False, markup=False)
+    done = carry_out(suite, registry, shelf, selection, options)
+    code = _report(done)
+    if done.new:
+        # A share near 1 means that more jobs at a time would not help.
+        busy = _cpu_seconds(done.new, done.store) / (done.seconds * options.n_jobs)
+        words = (
+            f"{done.seconds:,.0f} s, {options.n_jobs} jobs at a time, "
+            f"cores {busy:.0%} busy"
+        )
+        wide_console().print(words, highlight=False)
+    return code
+
+
+def carry_out(
+    suite: Suite,
+    registry: Registry,
+    shelf: Shelf,
+    selection: Selection,
+    options: Options,
+) -> Done:
+    """Run what a selection asks for of a suite, as far as it has no records.
+
+    Raises:
+        UsageError: the request cannot be carried out; nothing was run.
+    """
     _check_device(options.device)
     planned = plan(suite, registry, selection, shelf)
     store = Store(options.output)
@@ -84,17 +129,9 @@ def run_and_report(name: str, selection: Selection, options: Options) -> int:
     fetch_all([planned.cards[name] for name in names])
     started = time.perf_counter()
     if todo:
-        _run(todo, store, _limits(suite, options), planned.cards)
+        _run(todo, store, _limits(suite, options), planned.cards, options.inline)
     seconds = time.perf_counter() - started
-    code = _report(planned, store, len(todo))
-    if todo:
-        # A share near 1 means that more jobs at a time would not help.
-        busy = _cpu_seconds(todo, store) / (seconds * options.n_jobs)
-        words = (
-            f"{seconds:,.0f} s, {options.n_jobs} jobs at a time, cores {busy:.0%} busy"
-        )
-        wide_console().print(words, highlight=False)
-    return code
+    return Done(planned=planned, store=store, new=tuple(todo), seconds=seconds)
 
 
 def _check_device(device: str) -> None:
@@ -165,22 +202,22 @@ def _run(
     store: Store,
     limits: runner.Limits,
     cards: Mapping[str, Card],
+    inline: Inline | None,
 ) -> None:
     seconds = order.expected_seconds(todo, order.read_history(), cards)
     ordered = order.longest_first(todo, seconds)
     expected = {job.key: each for job, each in zip(todo, seconds, strict=True)}
     try:
         with JobsBar(expected) as bar:
-            runner.run(ordered, store, limits, bar.ended)
+            runner.run(ordered, store, limits, bar.ended, inline)
     finally:
         # After an interruption too: the jobs that ended give times for the next run.
         order.remember(todo, store)
 
 
-def _report(planned: Plan, store: Store, n_new: int) -> int:
+def _report(done: Done) -> int:
     """Print leaderboard, refusals and counts of a run; return 1 if some jobs failed, or 0."""
-    stored = [store.read(job.key) for job in planned.jobs]
-    records = tuple(record for record in stored if record is not None)
+    planned, store, records = done.planned, done.store, done.records
     console = wide_console()
     if records:
         # Only the records of this selection, not all of the folder.
@@ -190,7 +227,7 @@ def _report(planned: Plan, store: Store, n_new: int) -> int:
     n_failed = sum(record.is_failed for record in records)
     n_fits = sum(record.is_fit for record in records)
     console.print(
-        f"{len(records)} records ({n_fits} fits), {n_new} of them new, "
+        f"{len(records)} records ({n_fits} fits), {len(done.new)} of them new, "
         f"{n_failed} failed; in {store.folder}",
         highlight=False,
     )

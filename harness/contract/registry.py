@@ -36,6 +36,8 @@ from harness.folders import builtin_folder
 from harness.suggest import hint
 
 ENTRY_POINT_GROUP = "bitprobe"
+IN_MEMORY = "memory"
+"""Origin of classes of a program, which no other process can load."""
 BUILTIN_PACKAGE = "bitprobe_plugins"
 _BY_ENTRY_POINT = "entry point "
 _STANDARD_LIBRARY = {"zlib", "bz2", "lzma"}
@@ -110,6 +112,32 @@ class Registry:
         """
         name, values = parse_spec(spec)
         return self.make(name, values)
+
+
+def with_kinds(registry: Registry, kinds: Sequence[type[Compressor]]) -> Registry:
+    """Return a registry that also has classes of this program, which are no plugin's.
+
+    Raises:
+        PluginError: a class has the name of another compressor.
+    """
+    entries = dict(registry.entries)
+    for kind in dict.fromkeys(kinds):
+        digest = hashlib.sha256(_code_text(kind).encode()).hexdigest()
+        _add(entries, [_entry_of(kind, IN_MEMORY, digest)])
+    return Registry(entries=entries)
+
+
+def _code_text(kind: type) -> str:
+    """Return all that the methods of a class do, as a text; its source may be a notebook's."""
+    lines = []
+    for name, member in sorted(vars(kind).items()):
+        function = getattr(member, "__func__", getattr(member, "fget", member))
+        if code := getattr(function, "__code__", None):
+            constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
+            lines.append(f"{name} {code.co_code.hex()} {code.co_names} {constants}")
+        elif not name.startswith("__"):
+            lines.append(f"{name} {member!r}" if isinstance(member, str) else name)
+    return "\n".join(lines)
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:

@@ -27,6 +27,9 @@ class Split:
     samples: tuple[bytes, ...]
     labels: Labels
 
+    def __repr__(self) -> str:
+        return f"Split({len(self.samples):,} samples, {self.n_bytes:,} bytes)"
+
     @property
     def n_bytes(self) -> int:
         """Number of original bytes, the denominator of every rate."""
@@ -69,6 +72,13 @@ class Dataset:
     names: tuple[str, ...] = ()
     true_bits: NDArray[np.float64] | None = None
     duplicated: NDArray[np.bool_] | None = None
+
+    def __repr__(self) -> str:
+        # A notebook shows it, and the samples would fill pages.
+        classes = f"{len(self.classes)} classes" if self.classes else "no labels"
+        return (
+            f"Dataset({self.name}: {self.kind}, {classes}; {self.train}, {self.test})"
+        )
 
     @property
     def is_labelled(self) -> bool:

@@ -12,6 +12,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from harness.records.record import Stage as RecordStage
 from harness.records.score import Score
 from harness.records.store import Store
 from harness.run.codes import write_code_files
+from harness.run.inline import Inline
 from harness.run.isolate import Server
 from harness.run.messages import Outcome, Request, Result, Stage, read_result
 from harness.run.worker import ARRAYS, FACTS, JUDGED
@@ -82,14 +84,27 @@ def _is_ended(record: Record, store: Store, *, retry_failed: bool) -> bool:
     return not is_lost
 
 
-def run(jobs: Sequence[Job], store: Store, limits: Limits, progress: Progress) -> None:
+def run(
+    jobs: Sequence[Job],
+    store: Store,
+    limits: Limits,
+    progress: Progress,
+    inline: Inline | None = None,
+) -> None:
     """Run every job, in this order as far as fits allow, and write its record.
 
     A failure is a record, never an exception. Interrupting ends the children and keeps
     every record written so far.
+
+    Args:
+        jobs: to run.
+        store: of their records.
+        limits: of each job.
+        progress: called with each job and its status.
+        inline: carries out the jobs in this process; None for a process each.
     """
     with (
-        Server(limits.device) as server,
+        nullcontext(inline) if inline else Server(limits.device) as server,
         tempfile.TemporaryDirectory(dir=store.folder / "scratch") as scratch,
     ):
         _Loop(server, store, limits, progress, Path(scratch)).run(jobs)
@@ -120,7 +135,7 @@ class _Loop:
 
     def __init__(
         self,
-        server: Server,
+        server: Server | Inline,
         store: Store,
         limits: Limits,
         progress: Progress,

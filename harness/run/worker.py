@@ -47,21 +47,28 @@ ARRAYS, FACTS = "arrays.npz", "facts.json"
 """Files in a folder of measurements."""
 JUDGED = "judged.npz"
 """File in the scratch folder: per-sample arrays that become arrays/KEY.npz."""
+RegistryOf = Callable[[str], Registry]
 LOSS_FILE = "training_loss.json"
 """Beside an artifact and no part of it: the last loss, which a resumed run cannot know."""
 
 
-def perform(request: Request) -> None:
-    """Carry out one request; the answer goes to scratch/result.json."""
-    stages: dict[str, Callable[[Request], Result]] = {
-        "nothing": lambda _: Result(status="done"),
-        "fit": _fit,
-        "measure": _measure,
-        "decode": _decode,
-        "judge": _judge,
+def perform(request: Request, registry_of: RegistryOf | None = None) -> None:
+    """Carry out one request; the answer goes to scratch/result.json.
+
+    Args:
+        request: a stage of a job.
+        registry_of: gives the registry of a plugin by its origin; None loads the plugin.
+    """
+    registry_of = registry_of or _registry
+    stages: dict[str, Callable[[], Result]] = {
+        "nothing": lambda: Result(status="done"),
+        "fit": lambda: _fit(request, registry_of),
+        "measure": lambda: _measure(request, registry_of),
+        "decode": lambda: _decode(request, registry_of),
+        "judge": lambda: _judge(request),
     }
     try:
-        result = stages[request.stage](request)
+        result = stages[request.stage]()
     except NotApplicableError as error:
         result = Result(status="not_applicable", reason=str(error))
     except UnavailableError as error:
@@ -109,14 +116,14 @@ def _job_of(request: Request) -> Job:
     return request.job
 
 
-def _measure(request: Request) -> Result:
+def _measure(request: Request, registry_of: RegistryOf) -> Result:
     """Run the first half of a task with the plugin; codes wait to be decoded."""
     job, store, scratch = _job_of(request), Path(request.store), Path(request.scratch)
     task = TASKS[job.task]
     parameters = task.make_parameters(job.parameters)
     dataset, prepared = _prepared(job, request.store)
     # The plugin shares the process from here on, and no label of the test split is in it.
-    registry = _registry(job.subject.plugin)
+    registry = registry_of(job.subject.plugin)
     compressor = registry.make(job.subject.name, job.subject.fields)
     fitted = compressor
     if task.reads_fit:
@@ -164,10 +171,10 @@ def _lay_out_artifact(
         artifact.save(compressor, folder)
 
 
-def _decode(request: Request) -> Result:
+def _decode(request: Request, registry_of: RegistryOf) -> Result:
     """Decode codes in an empty folder, with lengths and the artifact and nothing else."""
     scratch = Path(request.scratch)
-    registry = _registry(request.plugin)
+    registry = registry_of(request.plugin)
     # Relative paths of a plugin lead to no file of the run.
     os.chdir(scratch)
     fitted = artifact.load(scratch / "artifact", registry.make)
@@ -218,12 +225,12 @@ def _answer(judgement: Judgement, scratch: Path) -> Result:
     return Result(status="done", scores=scores)
 
 
-def _fit(request: Request) -> Result:
+def _fit(request: Request, registry_of: RegistryOf) -> Result:
     """Fit the rungs of a ladder that have no artifact; weigh all; a single fit is one rung."""
     jobs, store, scratch = request.ladder, Path(request.store), Path(request.scratch)
     first = jobs[0]
     data = without_test_labels(_load_data(first, request.store).dataset)
-    registry = _registry(first.subject.plugin)
+    registry = registry_of(first.subject.plugin)
     compressor = registry.make(first.subject.name, first.subject.fields)
     # Rungs that an interrupted run finished are not trained again.
     missing = [job for job in jobs if not (store / "artifacts" / job.key).exists()]
