@@ -335,3 +335,30 @@ def test_a_plugin_of_another_distribution_comes_by_its_entry_point(tmp_path: Pat
     records = [json.loads(text) for text in values(tmp_path / "o")]
     done = [r for r in records if r["job"]["task"] == "rates" and r["scores"]]
     assert [r["job"]["subject"]["name"] for r in done] == ["bad"]
+
+
+def report_of_calibration(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).parent / "bitprobe", "report", "results/calibration"],
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_a_piped_table_honours_columns_and_has_no_boxes(width: int):
+    lines = report_of_calibration(COLUMNS=str(width)).stdout.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("rank "))
+    assert max(map(len, lines)) <= width
+    assert not set("┃│━─┏└") & set("".join(lines))
+    # Every row still has all its numbers.
+    assert lines[start + 1].split()[:3] == ["1", "ctw", "4.582"]
+
+
+def test_an_encoding_without_the_letters_gets_them_in_ascii():
+    done = report_of_calibration(PYTHONIOENCODING="ascii", LC_ALL="POSIX")
+    assert "1.746 +-.006" in done.stdout
+    assert done.stdout.isascii()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from typing import Annotated
 
@@ -70,6 +72,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; an error of the user's is one line and exit code 2."""
+    _print_in_any_encoding()
     # Without a command, help is of more use than an error.
     if len(sys.argv) == 1:
         sys.argv.append("--help")
@@ -89,6 +92,26 @@ def main() -> None:
     if code == INTERRUPTED:  # typer returns this code after Ctrl-C
         _fail("stopped; what was finished is kept, run again to resume", code)
     sys.exit(code)
+
+
+STAND_INS = {"\u00b1": "+-", "\u2192": "->", "\u2190": "<-", "\u2026": "..."}
+"""ASCII for letters that an encoding such as that of the locale POSIX lacks."""
+
+
+def _print_in_any_encoding() -> None:
+    """Let both output streams write what their encoding lacks in ASCII."""
+
+    def stand_in(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        letters = error.object[error.start : error.end]
+        return "".join(STAND_INS.get(c, "?") for c in letters), error.end
+
+    codecs.register_error("stand-in", stand_in)
+    for stream in (sys.stdout, sys.stderr):
+        # Tests put other streams here, which write to memory.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="stand-in")
 
 
 def _fail(message: str, code: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,6 +15,7 @@ from harness.analysis.results import Results
 from harness.report.cells import rank, short
 from harness.report.legend import EMPTY, UNOFFICIAL, legend
 
+FILE_WIDTH = 200
 Columns = list[list[str]]
 """Columns of a table, each its header and its cells."""
 N_FIXED = 3
@@ -22,16 +25,22 @@ PADDING = 3
 
 
 def wide_console() -> Console:
-    """Return a console that is wide enough for a leaderboard when it writes to a file."""
+    """Return a console that is wide enough for a leaderboard when it writes to a file.
+
+    COLUMNS says otherwise, as for every program.
+    """
     console = Console()
-    return console if console.is_terminal else Console(width=200)
+    is_set = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return console if is_set else Console(width=FILE_WIDTH)
 
 
 def print_results(results: Results, console: Console) -> None:
     """Print a leaderboard per data set, how to read it, and the answer."""
     boards = [board for board in results.leaderboards if not board.is_empty]
     for board in boards:
-        for table in _tables(board, console.width):
+        # Programs read a pipe, and lines of boxes are in their way.
+        style = box.HEAVY_HEAD if console.is_terminal else None
+        for table in _tables(board, console.width, style):
             console.print(table)
         for remark, names in _by_remark(board).items():
             # Below the table and once per remark: a column of them would be too wide.
@@ -47,7 +56,7 @@ def print_results(results: Results, console: Console) -> None:
         console.print(sentence, style="bold", highlight=False, markup=False)
 
 
-def _tables(board: Leaderboard, width: int) -> Iterator[Table]:
+def _tables(board: Leaderboard, width: int, style: box.Box | None) -> Iterator[Table]:
     """Yield a board in as many tables, one below the other, as its columns need."""
     rows = [
         [rank(row.rank), row.name, short(row.ratio), *map(short, row.cells)]
@@ -58,7 +67,7 @@ def _tables(board: Leaderboard, width: int) -> Iterator[Table]:
     fixed, scores = columns[:N_FIXED], columns[N_FIXED:]
     for part, group in enumerate(_groups(fixed, scores, width)):
         title = f"{board.dataset}, continued" if part else board.dataset
-        yield _table(title, [*fixed, *group], len(board.compressors))
+        yield _table(title, [*fixed, *group], len(board.compressors), style)
 
 
 def _groups(fixed: Columns, scores: Columns, width: int) -> list[Columns]:
@@ -81,9 +90,11 @@ def _width(column: Sequence[str]) -> int:
     return max(map(len, [*header.split(), *cells])) + PADDING
 
 
-def _table(title: str, columns: Columns, n_compressors: int) -> Table:
+def _table(
+    title: str, columns: Columns, n_compressors: int, style: box.Box | None
+) -> Table:
     """Return a table for a terminal: no family, and remarks go below it."""
-    table = Table(title=escape(title), title_justify="left", pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", pad_edge=False, box=style)
     for header, *cells in columns:
         # Headers may take several lines, cells may not.
         widest = max(map(len, cells), default=1)

@@ -64,7 +64,7 @@ def novel_readout(monkeypatch):
 
 
 def on_terminal(results, width=250):
-    console = Console(width=width, record=True, file=io.StringIO())
+    console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True)
     print_results(results, console)
     return console.export_text()
 
