@@ -180,7 +180,7 @@ def load_card(name: str) -> Card:
 
 
 def _installed_folders() -> list[Path]:
-    """Return the folders of packages that offer cards; none of their code is run."""
+    """Return the folders of packages that offer cards; the packages are not imported."""
     folders = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
         # A broken package must not take every data set along.

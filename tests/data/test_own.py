@@ -2,7 +2,9 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from harness.commands.new_dataset import write_card
 from harness.data.card import read_card
 from harness.data.load import load_anew, load_dataset
 from harness.data.own.columns import Asked
@@ -27,6 +30,16 @@ CELLS = st.text(
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BITPROBE_CACHE", str(tmp_path / "cache"))
+
+
+class Sliced:
+    """A data set of the hub in the format of pandas: a slice of it is a frame."""
+
+    def __init__(self, frame: pd.DataFrame):
+        self.frame = frame
+
+    def __getitem__(self, rows: slice) -> pd.DataFrame:
+        return self.frame[rows]
 
 
 def write_csv(path: Path, rows: list[list[str]]) -> str:
@@ -191,7 +204,13 @@ FAULTS = {
         "row 2 of 3 has no label",
     ),
     "all empty": ("a.csv", "text,label\n,a\n,b\n,a\n,b\n", "all samples are empty"),
-    "one row": ("a.csv", "text,label\nab,x\n", "1 sample is too few"),
+    "one row of numbers": ("a.csv", "x1,x2,label\n1,2,a\n", "too few samples to split"),
+    "no sample": ("none.npz", None, "an array of shape (0, 3) has no samples"),
+    "one row": (
+        "a.csv",
+        "text,label\nab,x\n",
+        "too few samples to split into train and test: 1",
+    ),
     "JSON": ("a.jsonl", "{not json", "is no jsonl file"),
     "pickles": ("a.npz", None, "cannot read"),
     "another ending": ("a.xyz", "x", "expected a folder, or a file of"),
@@ -202,7 +221,9 @@ FAULTS = {
 def test_a_fault_of_a_file_is_one_line_that_names_it(tmp_path: Path, fault: str):
     name, content, words = FAULTS[fault]
     path = tmp_path / name
-    if fault == "pickles":
+    if fault == "no sample":
+        np.savez(path, x=np.zeros((0, 3)), y=np.zeros(0))
+    elif fault == "pickles":
         np.savez(path, x=np.array([{}], object), y=np.zeros(1))
     elif content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -230,8 +251,6 @@ def test_a_changed_file_and_a_changed_card_are_noticed(tmp_path: Path):
 
 
 def test_a_card_in_a_folder_of_cards_leads_to_its_file(tmp_path: Path):
-    from harness.commands.new_dataset import write_card
-
     path = write_csv(
         tmp_path / "mine.csv",
         [["text", "label"], *[[f"t{i}", "ab"[i % 2]] for i in range(20)]],
@@ -245,6 +264,47 @@ def test_a_card_in_a_folder_of_cards_leads_to_its_file(tmp_path: Path):
     assert read_card(written) == shelf.card("mine")
     with pytest.raises(DatasetError, match="exists; delete it"):
         write_card(path, tmp_path / "cards", Asked())
+
+
+def test_a_package_offers_cards_by_an_entry_point_and_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = [[f"t{i}", "ab"[i % 2]] for i in range(20)]
+    path = write_csv(tmp_path / "theirs.csv", [["text", "label"], *rows])
+    write_card(path, tmp_path / "their_cards", Asked())
+    (tmp_path / "their_cards" / "__init__.py").write_text("raise SystemExit('run')")
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n"
+    )
+    lines = "[bitprobe.datasets]\ntheirs = their_cards\nbroken = no_such_package\n"
+    (info / "entry_points.txt").write_text(lines)
+    assert "theirs" not in load_shelf().names
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load_dataset(load_shelf().card("theirs")).classes == ("a", "b")
+
+
+def test_a_data_set_of_the_hub_keeps_its_split_and_the_names_of_its_classes(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    # The library is not installed here: this stands in for what it returns.
+    label = SimpleNamespace(int2str=lambda i: ("bad", "good")[i])
+    hub = SimpleNamespace(ClassLabel=SimpleNamespace)
+
+    def part(n: int) -> SimpleNamespace:
+        values = {"text": [f"{n} {i}" for i in range(n)], "label": [0, 1] * (n // 2)}
+        return SimpleNamespace(
+            features={"text": None, "label": label},
+            with_format=lambda _: Sliced(pd.DataFrame(values)),
+        )
+
+    hub.load_dataset = lambda _name, _configuration: {"train": part(8), "test": part(4)}
+    monkeypatch.setitem(sys.modules, "datasets", hub)
+    dataset = guess("hf:owner/reviews").dataset
+    assert dataset.name == "reviews"
+    assert dataset.classes == ("bad", "good")
+    assert dataset.test.samples == (b"4 0", b"4 1", b"4 2", b"4 3")
 
 
 def test_a_name_of_bitprobe_is_not_taken_by_a_file(tmp_path: Path):

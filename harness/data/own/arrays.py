@@ -116,8 +116,8 @@ def image_shape(array: NDArray[Any]) -> tuple[int, ...] | None:
 
 
 def _samples(array: NDArray[Any], where: str) -> list[Any]:
-    if array.ndim == 0:
-        raise DatasetError(f"{where}: samples are a single number")
+    if not array.ndim or not array.size:
+        raise DatasetError(f"{where}: an array of shape {array.shape} has no samples")
     if array.dtype.kind == "S":
         return list(array.tolist())
     if array.dtype.kind == "U":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.data.own.raw import SPLITS
-from harness.data.own.table import is_list
+from harness.data.own.table import check_columns, is_list, listed
 from harness.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -65,13 +65,7 @@ def guess_columns(frame: pd.DataFrame, where: str, asked: Asked) -> Columns:
         DatasetError: a column that is asked for is missing, or none is clearly the label or
             the sample.
     """
-    for column in filter(None, [asked.label, asked.split, *asked.sample]):
-        if column not in frame.columns:
-            raise DatasetError(
-                f"{where}: no column {column!r}; there are: {_listed(frame)}"
-            )
-    if not len(frame):
-        raise DatasetError(f"{where} has no rows")
+    check_columns(frame, [asked.label, asked.split, *asked.sample], where)
     split = asked.split or _split_column(frame, {asked.label, *asked.sample})
     label = asked.label or _label_column(frame, {split, *asked.sample}, where)
     sample = list(asked.sample) or _sample_columns(frame, {label, split}, where)
@@ -111,7 +105,7 @@ def _label_column(frame: pd.DataFrame, taken: set[str], where: str) -> str:
         if len(choices) == 1:
             return choices[0]
     raise DatasetError(
-        f"{where}: which column is the label? there are: {_listed(frame)}; "
+        f"{where}: which column is the label? there are: {listed(frame)}; "
         "say it with bitprobe new dataset FILE --label COLUMN"
     )
 
@@ -147,8 +141,3 @@ def _is_numeric(values: pd.Series) -> bool:
 
 def _length(cell: object) -> int:
     return len(cell) if isinstance(cell, str | bytes) else 0
-
-
-def _listed(frame: pd.DataFrame) -> str:
-    names = ", ".join(map(str, frame.columns[:12]))
-    return f"{names}, ..." if len(frame.columns) > 12 else names

@@ -129,12 +129,14 @@ def _complete(source: OwnSource, raw: Raw, name: str, words: str = "") -> Guess:
         "n_test": max(1, round(TEST_SHARE * len(raw.samples))),
         "seed": source.seed,
     }
+    if len(raw.samples) < 2:
+        raise DatasetError(
+            f"{name}: too few samples to split into train and test: {len(raw.samples)}"
+        )
     rule = None
     if not isinstance(raw.samples[0], bytes):
         rule = _range_of(raw.train_numbers(**split))
         source = source.model_copy(update={"quantise": rule})
-    if len(raw.samples) < 2:
-        raise DatasetError(f"{name}: 1 sample is too few to split into train and test")
     train_rows, test_rows = raw.rows(rule, **split)
     classes = classes_of(train_rows + test_rows)
     train, test = split_of(train_rows, classes), split_of(test_rows, classes)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DELIMITERS = ",;\t|"
+N_LISTED = 12
 HUB_SPLIT = "split"
 """Column of the name of a split, added to tables of the hub."""
 
@@ -69,12 +70,7 @@ def table_raw(
     Raises:
         DatasetError: a column is missing, or a cell is of another type.
     """
-    for column in filter(None, [source.label, source.split, *source.sample]):
-        if column not in frame.columns:
-            listed = ", ".join(map(str, frame.columns[:12]))
-            raise DatasetError(f"{where}: no column {column!r}; there are: {listed}")
-    if not len(frame):
-        raise DatasetError(f"{where} has no rows")
+    check_columns(frame, [source.label, source.split, *source.sample], where)
     cells = frame[source.sample].itertuples(index=False, name=None)
     samples: Sequence[Any]
     shape = None
@@ -96,6 +92,23 @@ def table_raw(
         splits=list(map(str, frame[source.split])) if source.split else None,
         shape=shape,
     )
+
+
+def check_columns(frame: pd.DataFrame, names: Sequence[str], where: str) -> None:
+    """Raise DatasetError if a column is missing, or there are no rows; "" names none."""
+    for name in names:
+        if name and name not in frame.columns:
+            raise DatasetError(
+                f"{where}: no column {name!r}; there are: {listed(frame)}"
+            )
+    if not len(frame):
+        raise DatasetError(f"{where} has no rows")
+
+
+def listed(frame: pd.DataFrame) -> str:
+    """Return the names of the first columns, for messages."""
+    names = ", ".join(map(str, frame.columns[:N_LISTED]))
+    return f"{names}, ..." if len(frame.columns) > N_LISTED else names
 
 
 def is_image(cell: object) -> bool:
