@@ -82,6 +82,14 @@ def test_a_class_of_this_program_runs_in_it_and_is_decoded():
         bitprobe.evaluate(Mine(), FRAME)
 
 
+def test_an_own_class_is_measured_anew_since_nothing_tells_what_it_does(tmp_path: Path):
+    for n in (2, 4):
+        bitprobe.evaluate(
+            Mine(), FRAME, tasks=["rates"], isolate=False, output=tmp_path / "o"
+        )
+        assert len(list((tmp_path / "o" / "records").iterdir())) == n
+
+
 def test_images_of_arrays_and_a_resumed_folder(tmp_path: Path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 4, (40, 5, 5), np.uint8)

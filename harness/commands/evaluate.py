@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,18 +177,15 @@ def evaluate(  # noqa: PLR0913  (the options of a run)
         draws=draws,
         seed=seed,
     )
-    folder = Path(output or tempfile.mkdtemp(prefix="bitprobe-"))
-    options = Options(
-        output=folder,
-        n_jobs=jobs if isolate else 1,
-        timeout_seconds=timeout_seconds,
-        inline=None if isolate else Inline(lambda _: registry),
-    )
-    with ExitStack() as stack:
-        if output is None:
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        done = carry_out(suite, registry, shelf, Selection(), options)
-        result = Result(results_of(done.store), folder)
+    with _folder(output) as (folder, stack):
+        options = Options(
+            output=folder,
+            n_jobs=jobs if isolate else 1,
+            timeout_seconds=timeout_seconds,
+            inline=None if isolate else Inline(lambda _: registry),
+        )
+        carry_out(suite, registry, shelf, Selection(), options)
+        result = load_results(folder)
         # A temporary folder lives on, as long as the result that reads it.
         weakref.finalize(result, stack.pop_all().close)
     return result
@@ -246,6 +243,16 @@ def compare(
         for row in comparison.rows
     ]
     return pd.DataFrame(rows)
+
+
+@contextmanager
+def _folder(output: str | Path | None) -> Iterator[tuple[Path, ExitStack]]:
+    """Yield the folder of a run, and what removes it at the end if it is temporary."""
+    with ExitStack() as stack:
+        folder = Path(output or tempfile.mkdtemp(prefix="bitprobe-"))
+        if output is None:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder, stack
 
 
 def _suite(**values: Any) -> Suite:

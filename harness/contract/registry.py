@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any, get_type_hints
+from uuid import uuid4
 
 import pluggy
 from pydantic import TypeAdapter, ValidationError
@@ -117,27 +118,16 @@ class Registry:
 def with_kinds(registry: Registry, kinds: Sequence[type[Compressor]]) -> Registry:
     """Return a registry that also has classes of this program, which are no plugin's.
 
+    Nothing can tell all that such a class does (it may call what another cell defines), so
+    that each call gives it another source hash, and no earlier record answers for it.
+
     Raises:
         PluginError: a class has the name of another compressor.
     """
     entries = dict(registry.entries)
     for kind in dict.fromkeys(kinds):
-        digest = hashlib.sha256(_code_text(kind).encode()).hexdigest()
-        _add(entries, [_entry_of(kind, IN_MEMORY, digest)])
+        _add(entries, [_entry_of(kind, IN_MEMORY, uuid4().hex)])
     return Registry(entries=entries)
-
-
-def _code_text(kind: type) -> str:
-    """Return all that the methods of a class do, as a text; its source may be a notebook's."""
-    lines = []
-    for name, member in sorted(vars(kind).items()):
-        function = getattr(member, "__func__", getattr(member, "fget", member))
-        if code := getattr(function, "__code__", None):
-            constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
-            lines.append(f"{name} {code.co_code.hex()} {code.co_names} {constants}")
-        elif not name.startswith("__"):
-            lines.append(f"{name} {member!r}" if isinstance(member, str) else name)
-    return "\n".join(lines)
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
