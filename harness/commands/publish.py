@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import shlex
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,8 @@ def publish(folder: Path, target: Path) -> list[Path]:
             f"{folder} holds a run with --limit or --seed; run the whole suite, then "
             "publish it"
         )
+    manifest = _portable(manifest)
+    results = replace(results, manifest=manifest)
     files = _files(results, manifest)
     if arrays := _arrays(results):
         files[PUBLISHED_ARRAYS] = arrays
@@ -131,6 +135,14 @@ def _arrays(results: Results) -> bytes:
 def _packed(text: str) -> bytes:
     # No time in the header: the same records give the same bytes.
     return gzip.compress(text.encode(), 9, mtime=0)
+
+
+def _portable(manifest: Manifest) -> Manifest:
+    """Return the manifest with a command that names no folder of this machine."""
+    words = shlex.split(manifest.current.command)
+    names = [Path(word).name if Path(word).is_absolute() else word for word in words]
+    current = manifest.current.model_copy(update={"command": shlex.join(names)})
+    return manifest.model_copy(update={"sets": [*manifest.sets[:-1], current]})
 
 
 def _published(manifest: Manifest) -> Manifest:

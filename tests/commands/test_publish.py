@@ -62,6 +62,19 @@ def test_every_format_of_a_published_folder_is_that_of_the_run(tmp_path, records
     assert csv == folder_document(run, "csv")
 
 
+def test_the_published_command_names_no_folder_of_a_machine(tmp_path, records):
+    run = run_of(tmp_path / "run", records)
+    manifest = read_manifest(run)
+    command = f"bitprobe run t --output {tmp_path}/run --data ./my.csv"
+    sets = [manifest.sets[0].model_copy(update={"command": command})]
+    write_manifest(run, manifest.model_copy(update={"sets": sets}))
+    publish(run, tmp_path / "published")
+    published = read_manifest(tmp_path / "published")
+    assert published.current.command == "bitprobe run t --output run --data ./my.csv"
+    for path in (tmp_path / "published").glob("*.[hjm]*"):
+        assert str(tmp_path) not in path.read_text(errors="replace")
+
+
 def test_a_second_publication_leaves_nothing_of_the_first(tmp_path, records):
     target = tmp_path / "published"
     (target / "figures").mkdir(parents=True)
