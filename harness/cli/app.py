@@ -16,6 +16,8 @@ from harness.errors import HarnessError, StoppedError, UsageError
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, as shells give it."""
+STAND_INS = {"\u00b1": "+-", "\u2192": "->", "\u2190": "<-", "\u2026": "..."}
+"""ASCII for letters that an encoding such as that of the locale POSIX lacks."""
 
 app = typer.Typer(
     help="Does better compression give better representations?",
@@ -92,10 +94,6 @@ def main() -> None:
     if code == INTERRUPTED:  # typer returns this code after Ctrl-C
         _fail("stopped; what was finished is kept, run again to resume", code)
     sys.exit(code)
-
-
-STAND_INS = {"\u00b1": "+-", "\u2192": "->", "\u2190": "<-", "\u2026": "..."}
-"""ASCII for letters that an encoding such as that of the locale POSIX lacks."""
 
 
 def _print_in_any_encoding() -> None:

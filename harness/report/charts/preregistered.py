@@ -110,7 +110,8 @@ def _panel(
             x=x("value_bpb"), y=y("value"), shape=encoding["shape"], tooltip=shown
         ),
     ]
-    title = f"{name}: {mean} {rho:+.2f}"
+    # In two lines: one would run into the title of the next panel.
+    title = alt.TitleParams(name, subtitle=f"{mean} {rho:+.2f}")
     return alt.LayerChart(layer=layers, width=230, height=190, title=title)
 
 
