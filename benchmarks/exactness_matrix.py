@@ -1,6 +1,6 @@
 """What was decoded where: codes written in one setting, decoded in all others.
 
-Run: .venv/bin/python benchmarks/exactness_matrix.py [--steps N]
+Run: .venv/bin/python benchmarks/exactness_matrix.py [--steps N] [--settings NAME ...]
 
 Small models are trained and code a few samples here, by one thread and the kernels that
 this CPU has. For each setting a process is started anew (kernels are chosen once, when
@@ -113,6 +113,7 @@ def main() -> None:
     """Train, code, let each setting decode, and print the matrix."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=40, help="of training")
+    parser.add_argument("--settings", nargs="*", default=SETTINGS, choices=SETTINGS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="bitprobe-") as name:
         write_codes(Path(name), asked.steps)
-        found = {name_: ask(Path(name), name_) for name_ in SETTINGS}
+        found = {name_: ask(Path(name), name_) for name_ in asked.settings}
     print_matrix(found)
 
 

@@ -93,7 +93,7 @@ class NeuralModel(Stepwise, Represents, Generates, Trains):
     """
 
     requires: ClassVar[tuple[str, ...]] = ("numpy", "numba", "torch", "constriction")
-    determinism = "isa"
+    determinism = "device"
     needs = frozenset({"fit"})
     ladder_field = "steps"
     recipe: ClassVar[Recipe] = Recipe()

@@ -30,13 +30,14 @@ def to_integers(network: CausalTransformer, symbols: Tensor, real: Tensor) -> Ar
     """Return the arrays of the integer model.
 
     Args:
-        network: trained.
+        network: trained; ranges are measured where it is, on a GPU in a hundredth of the time.
         symbols: (n, T) int64, to find ranges with.
         real: (n, T) bool, False where a row is padded.
     """
     # Scales from float64: they are rounded once only.
     network = network.double().eval()
-    ranges = ranges_of(network, symbols, real)
+    device = network.embed.device
+    ranges = ranges_of(network, symbols.to(device), real.to(device))
     units = residual_units(network.architecture.width, float(ranges["residual"].max()))
     learned: dict[str, NDArray[Any]] = {
         f"range_{name}": value.astype(np.float32) for name, value in ranges.items()
@@ -84,10 +85,8 @@ def ranges_of(
             by_head = name in BY_HEAD
             # Heads (B, H, T, D/H) -> real positions (n, H, D/H), others -> (n, D).
             magnitudes = (value.transpose(1, 2) if by_head else value)[is_real].abs()
-            peak = (
-                magnitudes.amax(dim=(0, 2)) if by_head else magnitudes.amax()
-            ).numpy()
-            ranges[name][at] = np.maximum(ranges[name][at], peak)
+            peak = magnitudes.amax(dim=(0, 2)) if by_head else magnitudes.amax()
+            ranges[name][at] = np.maximum(ranges[name][at], peak.cpu().numpy())
 
         # The largest magnitude of no positions is undefined.
         if real[rows].any():

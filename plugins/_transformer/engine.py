@@ -29,6 +29,8 @@ FUSED_WIDTH = 64
 FUSED_STEP_WIDTH = 256
 FUSED_STREAMS = 64
 """Most streams, up to that width, for which it is faster with one symbol of each."""
+FUSED_STREAMS_BESIDE_GPU = 8
+"""The same where the parallel form has a GPU, whose step takes milliseconds for any number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class TransformerEngine:
 
     Args:
         model: the integer model.
-        device: where the parallel form computes; on a GPU it is the only one used.
+        device: where the parallel form computes; steps of few streams stay on the CPU.
         carrier: of its matmuls: float32, float64 or int64.
         form: None chooses the faster one for each call.
     """
@@ -59,7 +61,7 @@ class TransformerEngine:
     ) -> None:
         self.model = model
         self.parallel = Parallel(model, device=device, carrier=carrier)
-        self.form: Form | None = form if device == "cpu" else "parallel"
+        self.form, self.on_gpu = form, device != "cpu"
         self.tables = tables_of(model)
         self.logits = logit_table().astype(np.float64)
 
@@ -118,8 +120,10 @@ class TransformerEngine:
     def _faster(self, n_steps: int, n_streams: int) -> Form:
         width = self.model.architecture.width
         # Bounds set by measurement; both forms give the same integers.
-        single = n_steps == 1 and n_streams <= FUSED_STREAMS
-        fused = width <= FUSED_WIDTH or (single and width <= FUSED_STEP_WIDTH)
+        few = FUSED_STREAMS_BESIDE_GPU if self.on_gpu else FUSED_STREAMS
+        single = n_steps == 1 and n_streams <= few
+        narrow = width <= FUSED_WIDTH and not self.on_gpu
+        fused = narrow or (single and width <= FUSED_STEP_WIDTH)
         return "fused" if fused else "parallel"
 
     def _rows(self, logits: NDArray[np.float32]) -> Ints:

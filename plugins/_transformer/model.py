@@ -47,8 +47,11 @@ class Transformer(NeuralModel):
     def convert(self, network: Any, symbols: Ints, real: NDArray[np.bool_]) -> Arrays:
         import torch
 
+        from .._torch.training import device_for
         from .conversion import to_integers
 
+        # Only what the arrays hold is decided here; coding reads nothing but them.
+        network = network.to(device_for(self.device))
         return to_integers(network, torch.from_numpy(symbols), torch.from_numpy(real))
 
     def restore(self, learned: Arrays) -> CausalTransformer:
