@@ -7,7 +7,7 @@ import harness
 ROOT = Path(__file__).parent.parent
 # Lowest first; a module imports from its own folder or from layers before it.
 LAYERS = [
-    ["errors", "units", "atomic", "suggest", "folders"],
+    ["errors", "units", "atomic", "suggest", "folders", "words"],
     ["statistics", "contract"],
     ["data", "conformance", "records"],
     ["tasks"],

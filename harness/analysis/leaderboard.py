@@ -22,6 +22,7 @@ from harness.records.record import Record
 from harness.records.score import Score
 from harness.statistics.verdict import MIN_DATASETS, MIN_FAMILIES
 from harness.units import compression_ratio
+from harness.words import counted
 
 ESTIMATE_FIELDS = [
     *("compressor", "family", "task", "equal_bytes", "score", "value", "ci_low"),
@@ -68,9 +69,9 @@ def undecided(boards: Sequence[Leaderboard]) -> str:
     n_datasets = len({dataset for _, dataset in with_readout})
     return (
         "Does better compression give better representations? Undecided by design: "
-        f"this suite preregisters no test, and has class readouts of {n_families} families on "
-        f"{n_datasets} data sets; a test needs {MIN_FAMILIES} families and "
-        f"{MIN_DATASETS} data sets."
+        "this suite preregisters no test, and has class readouts of "
+        f"{counted(n_families, 'family')} on {counted(n_datasets, 'data set')}; "
+        f"a test needs {MIN_FAMILIES} families and {MIN_DATASETS} data sets."
     )
 
 

@@ -30,6 +30,7 @@ from harness.planning.registered_design import (
 from harness.records.job import BASELINE
 from harness.records.record import Record
 from harness.records.store import Store
+from harness.words import counted
 
 Arrays = Callable[[str], Mapping[str, NDArray[Any]]]
 """Gives the per-sample arrays beside the record of a key; empty where there are none."""
@@ -73,7 +74,7 @@ class Results:
         current = {_question(record): record for record in self.records}
         kinds = Counter(_kind(r, current.get(_question(r))) for r in remainder)
         return tuple(
-            f"{n} more {'record is' if n == 1 else 'records are'} {kind}; not shown"
+            f"{n:,} more {'record is' if n == 1 else 'records are'} {kind}; not shown"
             for kind, n in sorted(kinds.items())
         )
 
@@ -166,6 +167,12 @@ class Results:
     @cached_property
     def answer(self) -> tuple[str, ...]:
         """The answer to the question in words: a sentence for each registered claim."""
+        if self.missing_parts:
+            missing = "; ".join(self.missing_parts)
+            words = (
+                f"No verdict: a claim is about the whole suite, and this run {missing}."
+            )
+            return (QUESTION, words)
         test = self.test
         if test is not None:
             sentences = (words for claim in test.claims for words in claim.sentences)
@@ -176,6 +183,33 @@ class Results:
             return (*self._registration_words, undecided(self.leaderboards))
         undecided_words = f"Undecided: {self.why_untested}."
         return (QUESTION, *self._registration_words, undecided_words)
+
+    @cached_property
+    def missing_parts(self) -> tuple[str, ...]:
+        """What a run that was told to run a part of its suite leaves out of the claims."""
+        manifest = self.manifest
+        if manifest is None or manifest.registration is None:
+            return ()
+        if not self.is_official:
+            return ("has caps or a seed of its own (--limit, --seed)",)
+        parts, registration = [], manifest.registration
+        claimed = {d for c in registration.claims for d in c.datasets}
+        named = claimed or set(registration.datasets)
+        present = {record.job.dataset for record in self.records}
+        if named - present:
+            have = counted(len(named & present), "data set")
+            parts.append(f"holds {have} of {len(named)}")
+        specs, plugins = (
+            manifest.design.get("compressors", {}),
+            manifest.design.get("plugins", {}),
+        )
+        # What is not installed could not run, and the claim says so itself.
+        asked = {s for s in specs if plugins.get(s.split("(")[0]) != "missing"}
+        ran = {record.spec for record in self.records}
+        if asked - ran:
+            have = counted(len(asked & ran), "compressor")
+            parts.append(f"holds {have} of {len(asked)}")
+        return tuple(parts)
 
     @property
     def _registration_words(self) -> list[str]:

@@ -21,6 +21,7 @@ from harness.report.charts.leaderboard import rate_against_accuracy, rates_by_co
 from harness.report.charts.theme import appearance, theme
 from harness.report.legend import UNOFFICIAL, intervals, legend_entries
 from harness.report.page_cells import page_cell, tracks
+from harness.words import counted
 
 SCATTER_WORDS = (
     "Rate against a class readout, which the menu chooses. Bars are 95 % intervals, lines "
@@ -174,14 +175,9 @@ def _badges(results: Results) -> list[tuple[str, str]]:
         "family": len(results.families),
         "draw": len(results.draws),
     }
-    badges = [(_counted(number, noun), "") for noun, number in counts.items()]
+    badges = [(counted(number, noun), "") for noun, number in counts.items()]
     if len(results.draws) == 1:
         badges[-1] = ("1 draw: intervals are given this split", "")
     if not results.is_official:
         badges.insert(0, (UNOFFICIAL.rstrip(".").lower(), "warning"))
     return badges
-
-
-def _counted(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number:,} {noun if number == 1 else plural}"

@@ -139,7 +139,7 @@ def test_records_that_lack_the_test_s_needs_are_said_and_do_not_fail(
 
     monkeypatch.setattr(results_module, "hypothesis_report", refuse)
     claims = [Claim(name="C", task="class_scratch")]
-    registration = Registration(claims=claims, datasets=["d"])
+    registration = Registration(claims=claims, datasets=["digits"])
     manifest = manifest_of([], registration=registration)
     results = results_from([rates("a")], manifest)
     assert results.test is None
@@ -190,5 +190,33 @@ def test_a_run_whose_jobs_have_no_record_yet_shows_nothing_and_says_what_lies_th
         "1 more record is outside the cells that the run plans; not shown",
     )
     assert results.answer[0].startswith(QUESTION)
-    assert "Undecided" in results.answer[-1]
+    assert "No verdict" in results.answer[-1]
     assert results.table.empty
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ({"a": {"n_train": 10, "official": False}, "b": {}}, "caps or a seed"),
+        ({"a": {}}, "holds 1 compressor of 2"),
+        ({"a": {"dataset": "e"}, "b": {"dataset": "e"}}, "holds 0 data sets of 1"),
+    ],
+)
+def test_a_part_of_a_suite_gets_no_verdict(rates, results_from, records, words):
+    claims = [Claim(name="C", task="class_scratch")]
+    registration = Registration(claims=claims, datasets=["digits"])
+    design = {
+        "compressors": {"a": [], "b": [], "c(x=1)": []},
+        "plugins": {"a": {}, "b": {}, "c": "missing"},
+    }
+    held = [rates(spec, **about) for spec, about in records.items()]
+    manifest = manifest_of(held, registration=registration, design=design)
+    question, sentence = results_from(held, manifest).answer
+    assert question == QUESTION
+    assert sentence.startswith("No verdict: a claim is about the whole suite")
+    assert words in sentence
+    whole = [rates("a"), rates("b")]
+    # What is not installed could not run: the claim itself says what it lacks.
+    results = results_from(whole, manifest.model_copy(update={"sets": []}))
+    assert results.missing_parts == ()
+    assert not any("No verdict" in sentence for sentence in results.answer)

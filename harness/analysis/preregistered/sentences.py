@@ -9,6 +9,7 @@ from harness.planning.preregistration import Claim
 from harness.statistics.estimate import Estimate
 from harness.statistics.monotone_curve import Deviation
 from harness.statistics.slopes import Slope
+from harness.words import counted
 
 ASSOCIATIONS = {
     "supported": "a better held-out rate goes with better {what}",
@@ -44,20 +45,22 @@ def _scope(claim: Claim, counts: Counts, generality: Generality) -> str:
     measured = f"{counts.datasets} measured"
     if generality.population == "new data sets":
         compressors = (
-            f"{counts.families} network families ({counts.compressors} trained networks)"
+            f"{counted(counts.families, 'network family')} "
+            f"({counted(counts.compressors, 'trained network')})"
             if claim.is_within_families
-            else f"{counts.compressors} compressors of {counts.families} families "
+            else f"{counted(counts.compressors, 'compressor')} of "
+            f"{counted(counts.families, 'family')} "
             f"({counts.networks or 'none'} of them {_networks(counts.networks)})"
         )
         return f"for {compressors}, on a new data set of these kinds ({measured})"
     kind = "network family" if claim.is_within_families else "family of compressors"
-    from_units = f"{counts.families} families"
+    from_units = counted(counts.families, "family")
     if not claim.is_within_families and counts.units != counts.families:
-        from_units += f" of {counts.units} descents"
+        from_units += f" of {counted(counts.units, 'descent')}"
+    noun = "trained network" if claim.is_within_families else "compressor"
     return (
-        f"for a new {kind} of these kinds (from {from_units}, {counts.compressors} "
-        f"{'trained networks' if claim.is_within_families else 'compressors'}), on a new "
-        f"data set ({measured})"
+        f"for a new {kind} of these kinds (from {from_units}, "
+        f"{counted(counts.compressors, noun)}), on a new data set ({measured})"
     )
 
 
