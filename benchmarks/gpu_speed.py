@@ -117,7 +117,8 @@ def coded(
 ) -> tuple[bytes, float, float]:
     """Return the code of the samples, and MB/s of writing and of reading it."""
     lengths = [len(sample) for sample in samples]
-    coding.encode(model, samples)  # compiles, and moves the weights to the device
+    # Compiles, and moves the weights to the device.
+    coding.decode(model, coding.encode(model, samples[:1]), lengths[:1])
     encode, code = timed(lambda: coding.encode(model, samples), n_repeats)
     decode, read = timed(lambda: coding.decode(model, code, lengths), n_repeats)
     if read != list(samples):
