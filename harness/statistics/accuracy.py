@@ -7,7 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics.intervals import Interval, percentile_interval
+from harness.statistics.intervals import (
+    Interval,
+    edge_interval,
+    percentile_interval,
+)
 from harness.statistics.p_values import mcnemar_p
 from harness.statistics.resampling import (
     Difference,
@@ -66,6 +70,9 @@ def accuracy_intervals(
 ) -> dict[str, Interval]:
     """Return percentile bootstrap intervals over test samples, given this split.
 
+    Where every answer is right, or none, all resamples are alike, and the interval is
+    Wilson's (1927). Means over classes count as many samples as a share of equal variance.
+
     Args:
         labels: shape (n,), the true classes.
         credit: shape (n, n_classes), the share of each answer; rows sum to 1.
@@ -75,7 +82,21 @@ def accuracy_intervals(
         Both ends for "accuracy", "balanced_accuracy" and "macro_f1".
     """
     (replicates,) = _resampled_measures(labels, [credit], rng)
-    return {name: percentile_interval(values) for name, values in replicates.items()}
+    return {
+        name: _interval(values, labels, of_classes=name != "accuracy")
+        for name, values in replicates.items()
+    }
+
+
+def _interval(replicates: Floats, labels: Labels, *, of_classes: bool) -> Interval:
+    value = float(replicates[0])
+    if value not in (0.0, 1.0) or (replicates != value).any():
+        return percentile_interval(replicates)
+    sizes = np.bincount(labels)
+    sizes = sizes[sizes > 0]
+    # The variance of a mean of recalls is p (1 - p) sum(1 / size) / n_classes^2.
+    n = len(sizes) ** 2 / (1 / sizes).sum() if of_classes else len(labels)
+    return edge_interval(value, float(n))
 
 
 def accuracy_differences(

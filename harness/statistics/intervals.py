@@ -39,6 +39,17 @@ def wilson_lower(successes: int, n: int, *, level: float = LEVEL) -> float:
     return float(test.proportion_ci(level, method="wilson").low)
 
 
+def edge_interval(value: float, n: float) -> Interval:
+    """Return Wilson's 95 % interval of a share of 0 or 1, whose resamples are all alike.
+
+    Args:
+        value: 0 or 1.
+        n: trials, or what they are worth; above 0.
+    """
+    width = NORMAL_95**2 / (n + NORMAL_95**2)
+    return (0.0, width) if value == 0 else (1 - width, 1.0)
+
+
 def interval_over_draws(values: Floats, lows: Floats, highs: Floats) -> Interval:
     """Return the 95 % interval of a mean over draws, from each draw's own interval.
 

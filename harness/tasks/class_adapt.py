@@ -47,6 +47,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
 TASK = Task(
     name="class_adapt",
     version=2,
+    judge_version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

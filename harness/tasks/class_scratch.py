@@ -47,6 +47,7 @@ def judge(evidence: Evidence, parameters: Parameters) -> Judgement:
 TASK = Task(
     name="class_scratch",
     version=3,
+    judge_version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

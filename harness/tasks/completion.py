@@ -309,6 +309,7 @@ def _of(origin: str) -> str:
 TASK = Task(
     name="completion",
     version=1,
+    judge_version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

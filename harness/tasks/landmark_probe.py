@@ -184,6 +184,7 @@ def _rate(evidence: Evidence, lengths: Bits) -> Score:
 TASK = Task(
     name="landmark_probe",
     version=2,
+    judge_version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

@@ -351,6 +351,7 @@ def _with_random_init(scores: list[Score], evidence: Evidence) -> list[Score]:
 TASK = Task(
     name="layer_probe",
     version=2,
+    judge_version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

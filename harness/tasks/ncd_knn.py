@@ -338,6 +338,7 @@ def _self_distance(evidence: Evidence, parameters: Parameters) -> Score:
 TASK = Task(
     name="ncd_knn",
     version=1,
+    judge_version=2,
     measure=measure,
     judge=judge,
     parameters=Parameters,

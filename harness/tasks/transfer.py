@@ -381,6 +381,7 @@ def _saved(value: float, source: _Source) -> Score:
 TASK = Task(
     name="transfer",
     version=2,
+    judge_version=2,
     measure=measure,
     judge=judge,
     prepare=prepare,

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from scipy.stats import binomtest, norm
 
 from harness.statistics import accuracy
 
@@ -115,3 +116,25 @@ def test_weighted_accuracies_are_those_of_repeated_samples():
         rows = np.repeat(np.arange(100), counts)
         expected = brute_force_measures(LABELS[rows], credit[rows])
         assert value == pytest.approx(expected["balanced_accuracy"])
+
+
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("n", [1, 7, 50, 1000])
+def test_where_all_answers_are_alike_the_interval_is_wilsons(value, n):
+    """As scipy has it; each of two equal classes is worth half of the samples."""
+    labels = np.arange(2 * n) % 2
+    credit = np.eye(2)[labels if value else 1 - labels]
+    expected = binomtest(2 * n * value, 2 * n).proportion_ci(0.95, method="wilson")
+    for name, ends in accuracy.accuracy_intervals(labels, credit, rng()).items():
+        assert ends == pytest.approx((expected.low, expected.high), abs=1e-6), name
+        assert ends[1] - ends[0] > 0
+
+
+def test_a_mean_of_recalls_is_worth_the_samples_of_a_share_with_its_variance():
+    sizes = np.array([90, 10])
+    labels = np.repeat([0, 1], sizes)
+    intervals = accuracy.accuracy_intervals(labels, np.eye(2)[labels], rng())
+    worth = 4 / (1 / sizes).sum()
+    z = norm.ppf(0.975)
+    assert intervals["balanced_accuracy"][0] == pytest.approx(worth / (worth + z**2))
+    assert intervals["accuracy"][0] == pytest.approx(100 / (100 + z**2))
